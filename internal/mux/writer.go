@@ -1,0 +1,315 @@
+package mux
+
+import (
+	"container/list"
+	"net"
+	"os"
+	"sync"
+)
+
+// batchSize is how much the writer hands to the conn at once: four full TLS
+// records, so that a burst costs few wake-ups and no stream waits behind more
+// than one batch of others.
+const batchSize = 64 << 10
+
+// maxControl bounds the answers a peer can make us queue (pongs, acks, resets)
+// while it does not read them. A peer beyond it is attacking.
+const maxControl = 256 << 10
+
+// batches recycles batch buffers; an idle session holds none.
+var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchSize+4<<10); return &b }}
+
+// writer collects frames into batches. Streams append to the batch while there
+// is room; when there is none they queue and are served in turn, one frame
+// each, straight from the memory of the blocked Write.
+type writer struct {
+	mu      sync.Mutex
+	batch   *[]byte // data frames and what must stay in order with them
+	control []byte  // frames that overtake: pings, windows, opens, answers
+	spare   []byte  // the control buffer not in use
+	queue   list.List
+	relief  chan struct{} // see backlog
+	err     error
+	wake    chan struct{}
+}
+
+// pending is a blocked Write. All fields are guarded by writer.mu.
+type pending struct {
+	st   *Stream
+	rest []byte
+	done chan struct{} // closed when rest is empty or the session has failed
+}
+
+func (w *writer) init() { w.wake = make(chan struct{}, 1) }
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// room returns how many bytes fit into the batch. w.mu is held.
+func (w *writer) room() int {
+	if w.batch == nil {
+		return batchSize
+	}
+	return batchSize - len(*w.batch)
+}
+
+func (w *writer) open() *[]byte {
+	if w.batch == nil {
+		w.batch = batches.Get().(*[]byte)
+	}
+	return w.batch
+}
+
+// appendData appends one data frame with as much of p as fits, and returns how
+// much that was. w.mu is held.
+func (w *writer) appendData(id uint32, p []byte) int {
+	n := min(len(p), maxPayload, w.room()-headerSize)
+	if n <= 0 || (n < len(p) && n < maxPayload/4) {
+		return 0 // no splinters: a frame has its price
+	}
+	b := w.open()
+	*b = header{typ: typeData, id: id, length: uint32(n)}.append(*b)
+	*b = append(*b, p[:n]...)
+	return n
+}
+
+// data sends p as data frames. It returns how many bytes were taken and why not
+// all: the deadline passed, the stream stopped, or the session failed.
+func (w *writer) data(st *Stream, p []byte) (int, error) {
+	w.mu.Lock()
+	if err := w.mayWrite(st); err != nil {
+		w.mu.Unlock()
+		return 0, err
+	}
+	taken := 0
+	for w.queue.Len() == 0 && taken < len(p) {
+		n := w.appendData(st.id, p[taken:])
+		if n == 0 {
+			break
+		}
+		taken += n
+	}
+	if taken == len(p) {
+		w.mu.Unlock()
+		w.signal()
+		return taken, nil
+	}
+	e := &pending{st: st, rest: p[taken:], done: make(chan struct{})}
+	st.queued = w.queue.PushBack(e)
+	w.mu.Unlock()
+	w.signal()
+	err := w.await(st, e)
+	return len(p) - len(e.rest), err
+}
+
+// mayWrite returns why st may not send data. w.mu is held.
+func (w *writer) mayWrite(st *Stream) error {
+	if w.err != nil {
+		return w.err
+	}
+	if st.finished {
+		return st.writeError()
+	}
+	return nil
+}
+
+// await waits for a queued Write. When it returns the writer no longer touches
+// the memory of e.
+func (w *writer) await(st *Stream, e *pending) (err error) {
+	select {
+	case <-e.done:
+	case <-st.writeDeadline.Done():
+		err = os.ErrDeadlineExceeded
+	case <-st.wend:
+		err = st.writeError()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(e.rest) == 0 {
+		return nil // it went out after all
+	}
+	w.dequeue(st)
+	if err == nil {
+		err = w.mayWrite(st)
+	}
+	return err
+}
+
+// dequeue takes st's waiting Write out of the queue. w.mu is held.
+func (w *writer) dequeue(st *Stream) {
+	if st.queued != nil {
+		w.queue.Remove(st.queued)
+		st.queued = nil
+	}
+}
+
+// finish appends the frame that ends st's direction, FIN or RST, behind its
+// data. What a blocked Write has not sent is not sent any more.
+func (w *writer) finish(st *Stream, h header) {
+	w.mu.Lock()
+	w.dequeue(st)
+	st.finished = true
+	if w.err == nil {
+		b := w.open()
+		*b = h.append(*b)
+	}
+	w.mu.Unlock()
+	w.signal()
+}
+
+// overtake appends a frame that goes ahead of all data. It fails when the peer
+// has made us queue more than it reads.
+func (w *writer) overtake(h header) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return w.err
+	}
+	if len(w.control) > maxControl {
+		return errFlood
+	}
+	w.control = h.append(w.control)
+	w.signal()
+	return nil
+}
+
+// backlog returns nil, or, while frames without flow control pile up, a channel
+// that is closed when the peer has read some.
+func (w *writer) backlog() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil || (len(w.control) < maxControl/4 && -w.room() < maxControl/4) {
+		return nil
+	}
+	if w.relief == nil {
+		w.relief = make(chan struct{})
+	}
+	return w.relief
+}
+
+// relieve wakes those who wait for the backlog. w.mu is held.
+func (w *writer) relieve() {
+	if w.relief != nil {
+		close(w.relief)
+		w.relief = nil
+	}
+}
+
+// swap takes what is to be sent: control frames and the batch, either of which
+// may be empty, and starts the next batch from the queue.
+func (w *writer) swap() (control []byte, batch *[]byte, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return nil, nil, w.err
+	}
+	control, w.control, w.spare = w.control, w.spare[:0], nil
+	batch, w.batch = w.batch, nil
+	w.relieve()
+	w.refill()
+	return control, batch, nil
+}
+
+// reuse gives swap's control buffer back.
+func (w *writer) reuse(control []byte) {
+	if cap(control) > 4<<10 {
+		return // one burst of opens must not keep its memory
+	}
+	w.mu.Lock()
+	w.spare = control[:0]
+	w.mu.Unlock()
+}
+
+// refill moves queued writes into the batch, one frame each in turn. w.mu is held.
+func (w *writer) refill() {
+	for el := w.queue.Front(); el != nil; el = w.queue.Front() {
+		e := el.Value.(*pending)
+		n := w.appendData(e.st.id, e.rest)
+		if n == 0 {
+			return
+		}
+		e.rest = e.rest[n:]
+		if len(e.rest) > 0 {
+			w.queue.MoveToBack(el)
+			continue
+		}
+		w.dequeue(e.st)
+		close(e.done)
+	}
+}
+
+// fail ends the writer: every queued and later call gets err.
+func (w *writer) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		return
+	}
+	w.err = err
+	for el := w.queue.Front(); el != nil; el = w.queue.Front() {
+		e := el.Value.(*pending)
+		w.dequeue(e.st)
+		close(e.done)
+	}
+	w.relieve()
+	w.control = nil
+	if w.batch != nil {
+		recycle(w.batch)
+		w.batch = nil
+	}
+	w.signal()
+}
+
+func recycle(b *[]byte) {
+	if cap(*b) > 2*batchSize {
+		return // one odd burst must not keep its memory for ever
+	}
+	*b = (*b)[:0]
+	batches.Put(b)
+}
+
+// run writes batches to conn until a write or the session fails.
+func (w *writer) run(conn net.Conn) error {
+	for {
+		control, batch, err := w.swap()
+		if err != nil {
+			return err
+		}
+		if len(control) == 0 && batch == nil {
+			w.reuse(control)
+			<-w.wake // fail signals too
+			continue
+		}
+		if err := send(conn, control, batch); err != nil {
+			return err
+		}
+		w.reuse(control)
+	}
+}
+
+// joinBelow is the size up to which a batch is copied behind the control frames
+// before it rather than written on its own: a copy is cheaper than a TLS record.
+const joinBelow = 4 << 10
+
+func send(conn net.Conn, control []byte, batch *[]byte) error {
+	if batch == nil {
+		_, err := conn.Write(control)
+		return err
+	}
+	defer recycle(batch)
+	if len(control) > 0 {
+		if len(*batch) <= joinBelow {
+			_, err := conn.Write(append(control, *batch...))
+			return err
+		}
+		if _, err := conn.Write(control); err != nil {
+			return err
+		}
+	}
+	_, err := conn.Write(*batch)
+	return err
+}

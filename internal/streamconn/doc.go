@@ -1,0 +1,7 @@
+// Package streamconn holds the parts from which every tunnel builds the one
+// net.Conn it returns: a [Deadline] that wakes blocked calls, a receive [Buffer]
+// that a link fills and a reader drains, and an [Addr] that is never nil.
+//
+// None of them starts a goroutine, and an idle conn holds no buffer: chunks come
+// from a pool when bytes arrive and go back when they have been read.
+package streamconn
