@@ -1,0 +1,248 @@
+package konnectivity
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+
+	"github.com/sallyport/sallyport/dialer"
+)
+
+// IdentityRule says what the holder of a certificate may claim.
+//
+// The first three fields say whose certificates the rule is for. At least one
+// must be given, and all that are given must match. The others say what those
+// agents may claim; what is not said is not allowed.
+//
+// Where CommonName ends in '*', "{name}" in AgentIDs and Hosts stands for the
+// part of the certificate's common name that '*' matched. That part is taken
+// literally, never as a pattern.
+type IdentityRule struct {
+	// CommonName is the subject's common name, or a prefix of it followed by
+	// '*', which matches one character or more.
+	CommonName string
+	// Group is one of the subject's organizations.
+	Group string
+	// URI is the certificate's one and only URI name, as in SPIFFE.
+	URI string
+
+	// AgentIDs are the ids the agent may have: "edge-1", "edge-*" or "*" for any.
+	// At least one must be given.
+	AgentIDs []string
+	// Hosts are the names it may claim: "edge-1.example", "*.example" for all
+	// below example, or "*" for any.
+	Hosts []string
+	// CIDRs are the networks that every address and network it claims must lie
+	// in, each in one of them as a whole. 0.0.0.0/0 is as good as a default route.
+	CIDRs []string
+	// SANs allows it to claim the DNS names and the addresses its own
+	// certificate is for.
+	SANs bool
+	// DefaultRoute allows it to be picked for whatever nobody else claims.
+	DefaultRoute bool
+}
+
+// NewIdentity returns an Identity that admits a claim if one of rules allows all
+// of it; two rules that each allow a half do not add up. Only the verified leaf
+// certificate of a finished handshake counts, so without client certificates
+// everything is denied.
+//
+// There must be at least one rule. The error names the rule (from 0), the field
+// and the value that are wrong, and what is right. The rules are not kept.
+func NewIdentity(rules ...IdentityRule) (Identity, error) {
+	if len(rules) == 0 {
+		return nil, errors.New("konnectivity: an identity without rules admits nobody; say who may claim what")
+	}
+	var compiled identityRules
+	for i, r := range rules {
+		c, err := compileIdentityRule(r)
+		if err != nil {
+			return nil, fmt.Errorf("konnectivity: identity rule %d: %w", i, err)
+		}
+		compiled = append(compiled, c)
+	}
+	return compiled, nil
+}
+
+// NodeIdentity is the Identity for agents that use their kubelet's credentials.
+// A certificate of group system:nodes with the common name system:node:<name>
+// may claim the agent id <name>, the host <name>, and the DNS names and
+// addresses it is itself for. It may claim no networks and no default route.
+func NodeIdentity() Identity {
+	return identityRules{{
+		commonName: textPattern{text: "system:node:", prefix: true},
+		group:      "system:nodes",
+		agentIDs:   []textPattern{{text: placeholder}},
+		hosts:      []hostPattern{{text: placeholder}},
+		sans:       true,
+	}}
+}
+
+// identityRule is an IdentityRule that was checked and compiled.
+type identityRule struct {
+	commonName textPattern
+	group, uri string
+
+	agentIDs           []textPattern
+	hosts              []hostPattern
+	cidrs              []netip.Prefix
+	sans, defaultRoute bool
+}
+
+type identityRules []identityRule
+
+// Authorize implements Identity.
+func (rules identityRules) Authorize(_ context.Context, p Peer, c Claim) error {
+	leaf, err := verifiedLeaf(p.TLS)
+	if err != nil {
+		return err
+	}
+	if c, err = c.canonical(); err != nil {
+		return fmt.Errorf("certificate %q: %w", describeLeaf(leaf), err)
+	}
+	denied := errors.New("no rule is for it")
+	for i, matched := 0, false; i < len(rules); i++ {
+		name, ok := rules[i].isFor(leaf)
+		if !ok {
+			continue
+		}
+		err := rules[i].check(leaf, name, c)
+		if err == nil {
+			return nil
+		}
+		if !matched { // the first rule for this certificate explains best
+			denied, matched = err, true
+		}
+	}
+	return fmt.Errorf("%w: agent %s with certificate %q: %w", dialer.ErrDenied, c.AgentID, describeLeaf(leaf), denied)
+}
+
+// isFor reports whether the rule is for leaf, and what '*' matched.
+func (r identityRule) isFor(leaf *x509.Certificate) (name string, ok bool) {
+	if r.group != "" && !slices.Contains(leaf.Subject.Organization, r.group) {
+		return "", false
+	}
+	if r.uri != "" && (len(leaf.URIs) != 1 || leaf.URIs[0].String() != r.uri) {
+		return "", false
+	}
+	if r.commonName.empty() {
+		return "", true
+	}
+	return r.commonName.cut(leaf.Subject.CommonName)
+}
+
+// check returns an error that names the first part of the claim the rule does
+// not allow.
+func (r identityRule) check(leaf *x509.Certificate, name string, c Claim) error {
+	if !slices.ContainsFunc(r.agentIDs, func(p textPattern) bool { return p.match(name, c.AgentID) }) {
+		return fmt.Errorf("it may not have the agent id %q", c.AgentID)
+	}
+	for _, h := range c.Identifiers.Hosts {
+		if !r.allowsHost(leaf, name, h) {
+			return fmt.Errorf("it may not claim the host %q", h)
+		}
+	}
+	for _, a := range c.Identifiers.Addrs {
+		if !r.allowsAddr(leaf, name, a) {
+			return fmt.Errorf("it may not claim the address %s", a)
+		}
+	}
+	for _, p := range c.Identifiers.CIDRs {
+		if !r.allowsCIDR(p) {
+			return fmt.Errorf("it may not claim the network %s", p)
+		}
+	}
+	if c.Identifiers.DefaultRoute && !r.defaultRoute {
+		return errors.New("it may not claim the default route")
+	}
+	return nil
+}
+
+func (r identityRule) allowsHost(leaf *x509.Certificate, name, host string) bool {
+	if slices.ContainsFunc(r.hosts, func(p hostPattern) bool { return p.match(name, host) }) {
+		return true
+	}
+	return r.sans && slices.ContainsFunc(leaf.DNSNames, func(san string) bool {
+		n, err := canonicalName(san) // a wildcard is no name, so it matches nothing
+		return err == nil && n == host
+	})
+}
+
+// allowsAddr looks at the hosts too: nodes may be named by their address, and a
+// host claim that is an address arrives here as one.
+func (r identityRule) allowsAddr(leaf *x509.Certificate, name string, a netip.Addr) bool {
+	if slices.ContainsFunc(r.cidrs, func(c netip.Prefix) bool { return c.Contains(a) }) {
+		return true
+	}
+	if slices.ContainsFunc(r.hosts, func(p hostPattern) bool { return p.matchAddr(name, a) }) {
+		return true
+	}
+	return r.sans && slices.ContainsFunc(leaf.IPAddresses, func(san net.IP) bool {
+		ip, ok := netip.AddrFromSlice(san)
+		return ok && ip.Unmap() == a
+	})
+}
+
+func (r identityRule) allowsCIDR(p netip.Prefix) bool {
+	return slices.ContainsFunc(r.cidrs, func(c netip.Prefix) bool { return prefixWithin(p, c) })
+}
+
+func compileIdentityRule(r IdentityRule) (identityRule, error) {
+	if r.CommonName == "" && r.Group == "" && r.URI == "" {
+		return identityRule{}, errors.New("none of CommonName, Group and URI; say whose certificates it is for")
+	}
+	if len(r.AgentIDs) == 0 {
+		return identityRule{}, errors.New(`AgentIDs: none; every agent has an id, say which are allowed or "*" for any`)
+	}
+	c := identityRule{group: r.Group, uri: r.URI, sans: r.SANs, defaultRoute: r.DefaultRoute}
+	var err error
+	if c.commonName, err = parseCommonName(r.CommonName); err != nil {
+		return identityRule{}, fmt.Errorf("CommonName: %q: %w", r.CommonName, err)
+	}
+	if err := checkURI(r.URI); err != nil {
+		return identityRule{}, fmt.Errorf("URI: %q: %w", r.URI, err)
+	}
+	named := c.commonName.prefix
+	c.agentIDs, err = compileAll("AgentIDs", r.AgentIDs, func(s string) (textPattern, error) { return parseAgentIDPattern(s, named) })
+	if err != nil {
+		return identityRule{}, err
+	}
+	c.hosts, err = compileAll("Hosts", r.Hosts, func(s string) (hostPattern, error) { return parseHostPattern(s, named) })
+	if err != nil {
+		return identityRule{}, err
+	}
+	c.cidrs, err = compileAll("CIDRs", r.CIDRs, parseClaimCIDR)
+	return c, err
+}
+
+// checkURI refuses a spelling that no certificate's URI could ever have here.
+func checkURI(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return errors.New("not a URI; want one such as spiffe://example.org/agent")
+	}
+	if u.String() != s {
+		return fmt.Errorf("not in canonical form; say %s", u)
+	}
+	return nil
+}
+
+// parseClaimCIDR refuses IPv4-mapped networks, which claims never have.
+func parseClaimCIDR(s string) (netip.Prefix, error) {
+	p, err := parseCIDR(s)
+	if err != nil {
+		return p, err
+	}
+	if m, err := canonicalPrefix(p); err != nil || m != p {
+		return netip.Prefix{}, errors.New("IPv4-mapped; want an IPv4 network such as 10.0.0.0/8")
+	}
+	return p, nil
+}
