@@ -1,0 +1,255 @@
+package yamux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/mux"
+	"github.com/sallyport/sallyport/internal/relay"
+)
+
+// requestTimeout bounds how long an opened stream may take to say what it wants.
+const requestTimeout = 10 * time.Second
+
+// Agent is the agent's end of one tunnel.
+type Agent struct {
+	// Hello is what to say first. Version is filled in.
+	Hello message.Hello
+	// Dial connects to targets; it applies the agent's policy. Its errors should
+	// be *dialer.Error, so that the far end learns the kind and the hop.
+	Dial link.DialFunc
+	// DialTimeout bounds each Dial, whatever the server's caller would allow.
+	DialTimeout time.Duration
+	// HelloTimeout bounds the exchange of hellos.
+	HelloTimeout time.Duration
+	// Mux tunes the session. Client and Accept are filled in.
+	Mux mux.Config
+	// Up is called once the server has taken the agent.
+	Up func(message.Reply)
+	// ServerDraining is called, on the tunnel's own goroutine, when the server
+	// announces that it is about to leave.
+	ServerDraining func()
+
+	session  *mux.Session
+	life     context.Context // ends with the session
+	end      context.CancelFunc
+	control  *mux.Stream
+	dials    sync.WaitGroup
+	serving  atomic.Int64
+	idle     chan struct{} // one token: serving may have become zero
+	ready    chan struct{} // closed when control may be written to
+	sayDrain sync.Once
+}
+
+// RefusedError is a server's refusal of an agent's hello.
+type RefusedError struct{ Reply message.Reply }
+
+// Error returns the server's words.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("server refused the agent: %v: %s", e.Reply.Status, e.Reply.Text)
+}
+
+// Is makes a denial dialer.ErrDenied.
+func (e *RefusedError) Is(target error) bool {
+	return target == dialer.ErrDenied && e.Reply.Status == message.Denied
+}
+
+// Start prepares a over conn, which it owns from now on. Run must follow.
+func (a *Agent) Start(conn net.Conn) {
+	a.life, a.end = context.WithCancel(context.Background())
+	a.idle = make(chan struct{}, 1)
+	a.ready = make(chan struct{})
+	cfg := a.Mux
+	cfg.Client = true
+	cfg.Accept = func(st *mux.Stream) {
+		a.serving.Add(1)
+		a.dials.Go(func() {
+			a.serve(st)
+			if a.serving.Add(-1) == 0 {
+				a.noticeIdle()
+			}
+		})
+	}
+	a.session = mux.New(conn, cfg)
+}
+
+// Run says hello and serves the tunnel until ctx ends, the server goes or Close
+// is called. It joins everything it started.
+func (a *Agent) Run(ctx context.Context) error {
+	run := make(chan error, 1)
+	go func() { run <- a.session.Run(ctx) }()
+	err := a.hello(ctx)
+	if err == nil {
+		err = a.listen()
+	}
+	a.session.Close()
+	if sessionErr := <-run; sessionErr != nil && !isRefusal(err) {
+		err = sessionErr
+	}
+	a.end()
+	a.dials.Wait()
+	return err
+}
+
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*RefusedError](err)
+	return ok
+}
+
+// hello opens the control stream and learns whether the server takes us.
+func (a *Agent) hello(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.HelloTimeout)
+	defer cancel()
+	st, err := a.session.Open(ctx)
+	if err != nil {
+		return err
+	}
+	a.control = st
+	deadline, _ := ctx.Deadline()
+	st.SetDeadline(deadline)
+	a.Hello.Version = message.Version
+	if err := message.Write(st, &a.Hello); err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	var reply message.Reply
+	if err := message.Read(st, &reply); err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	switch {
+	case reply.Status != message.OK:
+		return &RefusedError{Reply: reply}
+	case reply.Version != message.Version:
+		return fmt.Errorf("hello: server wants protocol version %d, we speak %d", reply.Version, message.Version)
+	}
+	st.SetDeadline(time.Time{})
+	close(a.ready)
+	if a.Up != nil {
+		a.Up(reply)
+	}
+	return nil
+}
+
+// listen serves the control stream until it ends.
+func (a *Agent) listen() error {
+	for {
+		var c message.Control
+		if err := message.Read(a.control, &c); err != nil {
+			return err
+		}
+		if c.Op == message.Drain && a.ServerDraining != nil {
+			a.ServerDraining()
+		}
+	}
+}
+
+// Drain asks the server for no new connections and returns when those that are
+// open have ended, or ctx has, or the tunnel has.
+func (a *Agent) Drain(ctx context.Context) {
+	select {
+	case <-a.ready:
+	case <-ctx.Done():
+		return
+	case <-a.session.Done():
+		return
+	}
+	a.sayDrain.Do(func() {
+		deadline, ok := ctx.Deadline()
+		if ok {
+			a.control.SetWriteDeadline(deadline)
+		}
+		message.Write(a.control, &message.Control{Op: message.Drain})
+	})
+	for a.serving.Load() > 0 {
+		select {
+		case <-a.idle:
+		case <-ctx.Done():
+			return
+		case <-a.session.Done():
+			return
+		}
+	}
+}
+
+func (a *Agent) noticeIdle() {
+	select {
+	case a.idle <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the tunnel at once. Run returns.
+func (a *Agent) Close() error { return a.session.Close() }
+
+// Serving returns the number of connections the agent serves.
+func (a *Agent) Serving() int { return int(a.serving.Load()) }
+
+// RTT returns the tunnel's round trip, zero when not yet known.
+func (a *Agent) RTT() time.Duration { return a.session.RTT() }
+
+// serve serves one request: dial, answer, relay.
+func (a *Agent) serve(st *mux.Stream) {
+	req, err := readRequest(st)
+	if err != nil {
+		st.Reset(mux.ReasonProtocol)
+		return
+	}
+	target, err := a.dial(st, req)
+	if err != nil {
+		a.refuse(st, err)
+		return
+	}
+	st.SetAddrs(nil, target.RemoteAddr())
+	answer := message.Answer{Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String()}
+	if err := message.Write(st, &answer); err != nil {
+		target.Close()
+		st.Close()
+		return
+	}
+	// A target that takes nothing must not hold up the end of a lost tunnel.
+	stop := context.AfterFunc(a.life, func() { target.Close() })
+	defer stop()
+	relay.Pipe(tunnelConn{st}, target)
+}
+
+func readRequest(st *mux.Stream) (req message.Request, err error) {
+	st.SetReadDeadline(time.Now().Add(requestTimeout))
+	if err = message.Read(st, &req); err == nil {
+		st.SetReadDeadline(time.Time{})
+	}
+	return req, err
+}
+
+// dial connects to the target. The server's giving up, by a reset or by the end
+// of the tunnel, cancels it.
+func (a *Agent) dial(st *mux.Stream, req message.Request) (net.Conn, error) {
+	timeout := a.DialTimeout
+	if req.Timeout > 0 {
+		timeout = min(timeout, req.Timeout)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	stop := st.OnPeerStop(cancel)
+	defer stop()
+	return a.Dial(ctx, req.Network, req.Address)
+}
+
+// refuse answers with the dial's error. The words go too: an agent's operator
+// and its server's are on the same side.
+func (a *Agent) refuse(st *mux.Stream, err error) {
+	answer := message.Answer{Failed: true, Kind: dialer.KindOf(err), Hop: dialer.HopTarget, Text: err.Error()}
+	if de, ok := errors.AsType[*dialer.Error](err); ok {
+		answer.Hop, answer.Text = de.Hop, de.Err.Error()
+	}
+	const maxText = 1 << 10
+	answer.Text = answer.Text[:min(len(answer.Text), maxText)]
+	message.Write(st, &answer)
+	st.Close()
+}

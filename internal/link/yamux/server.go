@@ -1,0 +1,214 @@
+package yamux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/mux"
+	"github.com/sallyport/sallyport/internal/streamconn"
+)
+
+// Server is the server's end of one tunnel, before and after the hello.
+type Server struct {
+	// Authorize decides about a hello. A Reply with a Status refuses it.
+	Authorize func(ctx context.Context, h message.Hello) message.Reply
+	// Up is called once the agent has been taken; Down once its tunnel has ended,
+	// with the reason. Down is called only after Up.
+	Up   func(s *Session, h message.Hello)
+	Down func(s *Session, err error)
+	// HelloTimeout bounds the exchange of hellos.
+	HelloTimeout time.Duration
+	// Mux tunes the session. Client and Accept are filled in.
+	Mux mux.Config
+}
+
+// Session is one agent's tunnel. It is a link.Session.
+type Session struct {
+	mux      *mux.Session
+	control  *mux.Stream
+	draining atomic.Bool
+	drained  atomic.Bool
+}
+
+var _ link.Session = (*Session)(nil)
+
+// Serve serves conn, which it owns, until ctx ends, the agent goes or the
+// session is closed. It joins everything it started and returns why it ended.
+func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
+	cfg := l.Mux
+	first := make(chan *mux.Stream, 1)
+	cfg.Accept = func(st *mux.Stream) {
+		select {
+		case first <- st:
+		default:
+			st.Reset(mux.ReasonRefused) // an agent opens one stream, for control
+		}
+	}
+	s := &Session{mux: mux.New(conn, cfg)}
+	run := make(chan error, 1)
+	go func() { run <- s.mux.Run(ctx) }()
+	err := l.serve(ctx, s, first)
+	s.mux.Close()
+	if sessionErr := <-run; sessionErr != nil {
+		err = sessionErr
+	}
+	return err
+}
+
+func (l *Server) serve(ctx context.Context, s *Session, first <-chan *mux.Stream) error {
+	hello, err := l.hello(ctx, s, first)
+	if err != nil {
+		return err
+	}
+	s.draining.Store(hello.Draining)
+	l.Up(s, hello)
+	err = s.listen()
+	l.Down(s, err)
+	return err
+}
+
+// hello reads the agent's hello and replies.
+func (l *Server) hello(ctx context.Context, s *Session, first <-chan *mux.Stream) (h message.Hello, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.HelloTimeout)
+	defer cancel()
+	select {
+	case s.control = <-first:
+	case <-ctx.Done():
+		return h, fmt.Errorf("hello: %w", context.Cause(ctx))
+	case <-s.mux.Done():
+		return h, fmt.Errorf("hello: %w", errors.Join(s.mux.Err(), net.ErrClosed))
+	}
+	deadline, _ := ctx.Deadline()
+	s.control.SetDeadline(deadline)
+	if err = message.Read(s.control, &h); err != nil {
+		return h, fmt.Errorf("hello: %w", err)
+	}
+	reply := l.Authorize(ctx, h)
+	if h.Version < message.Version {
+		reply.Status, reply.Text = message.Unsupported, fmt.Sprintf("version %d, want %d", h.Version, message.Version)
+	}
+	reply.Version = message.Version
+	if err = message.Write(s.control, &reply); err != nil {
+		return h, fmt.Errorf("hello: %w", err)
+	}
+	if reply.Status != message.OK {
+		l.lingerRefused(s)
+		return h, fmt.Errorf("hello of agent %q: %v: %s", h.AgentID, reply.Status, reply.Text)
+	}
+	s.control.SetDeadline(time.Time{})
+	return h, nil
+}
+
+// lingerRefused lets the refusal reach the agent, which then hangs up itself.
+// The hello's deadline bounds the wait.
+func (l *Server) lingerRefused(s *Session) {
+	s.control.CloseWrite()
+	var c message.Control
+	message.Read(s.control, &c)
+}
+
+// listen serves the control stream until it ends.
+func (s *Session) listen() error {
+	for {
+		var c message.Control
+		if err := message.Read(s.control, &c); err != nil {
+			return err
+		}
+		if c.Op == message.Drain {
+			s.draining.Store(true)
+		}
+	}
+}
+
+// Open implements link.Session.
+func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, error) {
+	st, err := s.mux.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The context ends the dial and, through the reset, the agent's own.
+	stop := context.AfterFunc(ctx, func() { st.Reset(mux.ReasonCanceled) })
+	answer, err := ask(ctx, st, network, address)
+	if !stop() {
+		return nil, context.Cause(ctx)
+	}
+	if err == nil && answer.Failed {
+		err = &link.Refusal{Hop: answer.Hop, Remote: &dialer.RemoteError{Kind: answer.Kind, Text: answer.Text}}
+	}
+	if err != nil {
+		st.Close()
+		return nil, s.lost(err)
+	}
+	st.SetAddrs(localAddr(answer), remoteAddr(answer, network, address))
+	return st, nil
+}
+
+// lost returns why the tunnel ended, if it has: that tells more than what its
+// end did to a stream.
+func (s *Session) lost(err error) error {
+	select {
+	case <-s.mux.Done():
+		if cause := s.mux.Err(); cause != nil {
+			return fmt.Errorf("tunnel lost: %w", cause)
+		}
+	default:
+	}
+	return err
+}
+
+// ask sends the request and waits for the answer.
+func ask(ctx context.Context, st *mux.Stream, network, address string) (a message.Answer, err error) {
+	req := message.Request{Network: network, Address: address}
+	if deadline, ok := ctx.Deadline(); ok {
+		req.Timeout = max(time.Until(deadline), time.Millisecond)
+	}
+	if err = message.Write(st, &req); err != nil {
+		return a, err
+	}
+	return a, message.Read(st, &a)
+}
+
+// localAddr is the agent's end of the connection: the address the target sees.
+func localAddr(a message.Answer) net.Addr {
+	if a.Local == "" {
+		return nil
+	}
+	return streamconn.Addr("tcp", a.Local)
+}
+
+// remoteAddr is the target as the agent reached it, or as it was asked for.
+func remoteAddr(a message.Answer, network, address string) net.Addr {
+	if a.Remote != "" {
+		address = a.Remote
+	}
+	return streamconn.Addr(network, address)
+}
+
+// Load implements link.Session. The control stream does not count.
+func (s *Session) Load() int { return max(s.mux.Streams()-1, 0) }
+
+// Draining implements link.Session.
+func (s *Session) Draining() bool { return s.draining.Load() || s.mux.GoneAway() }
+
+// Drain implements link.Session.
+func (s *Session) Drain() {
+	if !s.drained.Swap(true) {
+		message.Write(s.control, &message.Control{Op: message.Drain})
+	}
+}
+
+// RTT implements link.Session.
+func (s *Session) RTT() time.Duration { return s.mux.RTT() }
+
+// Close implements link.Session.
+func (s *Session) Close() error { return s.mux.Close() }
+
+// Done implements link.Session.
+func (s *Session) Done() <-chan struct{} { return s.mux.Done() }
