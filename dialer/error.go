@@ -1,8 +1,10 @@
 package dialer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 )
@@ -104,33 +106,33 @@ func Annotate(err error, class, route, network, address string) error {
 	if !ok {
 		return &Error{Class: class, Route: route, Network: network, Address: address, Err: err}
 	}
-	outer, exact := err.(*Error)
-	if !exact {
+	c := *de
+	if _, exact := err.(*Error); !exact {
 		// Somebody wrapped the *Error with words of their own; keep them.
-		return &Error{Class: class, Route: route, Hop: de.Hop, Network: network, Address: address, Err: err}
+		c.Err = err
 	}
-	c := *outer
-	if c.Class == "" {
-		c.Class = class
-	}
-	if c.Route == "" {
-		c.Route = route
-	}
-	if c.Network == "" {
-		c.Network = network
-	}
-	if c.Address == "" {
-		c.Address = address
-	}
+	c.Class = cmp.Or(c.Class, class)
+	c.Route = cmp.Or(c.Route, route)
+	c.Network = cmp.Or(c.Network, network)
+	c.Address = cmp.Or(c.Address, address)
 	return &c
 }
 
 // CauseOf returns the error to report for a dial that ctx ended: what err says
-// when ctx is still alive, otherwise the cause of ctx, which tells "the caller
-// gave up" from "the far side failed while being torn down".
+// when ctx is still alive, otherwise why ctx ended, which tells "the caller
+// gave up" from "the far side failed while being torn down". The answer is
+// always ctx.Err() to errors.Is, and the cause of ctx besides where it has one
+// of its own.
 func CauseOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	ended := ctx.Err()
+	if ended == nil {
+		return err
 	}
-	return err
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ended) {
+		return cause
+	}
+	// A cause in the caller's own words must not hide the kind of the failure:
+	// a cancelled dial would pass for one worth retrying.
+	return fmt.Errorf("%w: %w", ended, cause)
 }

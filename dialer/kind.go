@@ -54,18 +54,20 @@ var kinds = [...]struct {
 
 // String returns the kind's name, usable as a metric label.
 func (k Kind) String() string {
-	if int(k) < len(kinds) {
-		return kinds[k].name
-	}
-	return kinds[Other].name
+	return kinds[k.known()].name
 }
 
 // Err returns the sentinel of k, or nil for Other and unknown kinds.
 func (k Kind) Err() error {
+	return kinds[k.known()].err
+}
+
+// known returns k, or Other for a value that only a newer far end knows.
+func (k Kind) known() Kind {
 	if int(k) < len(kinds) {
-		return kinds[k].err
+		return k
 	}
-	return nil
+	return Other
 }
 
 // KindOf sorts err. It looks through wrapped errors and knows the errors of
@@ -79,7 +81,7 @@ func KindOf(err error) Kind {
 	}
 	// A remote error has said what it is; its text must not be second-guessed.
 	if re, ok := errors.AsType[*RemoteError](err); ok {
-		return re.Kind
+		return re.Kind.known()
 	}
 	for k := len(kinds) - 1; k > int(Other); k-- {
 		if errors.Is(err, kinds[k].err) {

@@ -6,8 +6,8 @@ import "errors"
 // route: the route failed, not the destination.
 //
 // It is false when the target itself answered (it refused, reset, or failed its
-// TLS handshake), when a policy denied the destination (another route must not
-// be a way around it), when the target's name does not exist, and when the
+// TLS handshake), when a policy denied the destination or could not be asked
+// (another route must not be a way around it), when the target's name does not exist, and when the
 // caller gave up. It is true when the proxy, the agent, the SSH server or the
 // path to the target failed, and for errors of unknown kind at those hops.
 func Retryable(err error) bool {
@@ -22,8 +22,8 @@ func Retryable(err error) bool {
 		switch {
 		case de.At(HopProxy), de.At(HopAgent), de.At(HopSSH):
 			return true // whatever it was, it happened before the target was asked
-		case de.At(HopTLS):
-			return false
+		case de.At(HopTLS), de.At(HopPolicy):
+			return false // the target or the policy has spoken, in words of any kind
 		}
 	}
 	switch kind {
