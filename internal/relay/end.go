@@ -1,0 +1,106 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// A Resetter can end its connection hard, so that its peer's reads fail instead
+// of ending with EOF. A conn of a tunnel has it. Without it a TCP conn, also
+// below TLS, is closed with linger zero, which sends a RST; any other conn is
+// just closed.
+type Resetter interface {
+	// Reset ends the connection because of err, which its peer may be told.
+	Reset(err error) error
+}
+
+// A ReadStopper can tell its peer to stop sending, and nothing else: bytes the
+// other way still flow.
+type ReadStopper interface {
+	// StopRead says that nothing more will be read from the conn, because of
+	// err. It does not block.
+	StopRead(err error)
+}
+
+// A StopNotifier knows when its peer has stopped reading, which most of the time
+// means that it has left.
+type StopNotifier interface {
+	// OnPeerStop arranges for f to be called once when the peer reads no more,
+	// on any goroutine, at once if that is already so. Bytes and the EOF that
+	// the peer sent before stay readable; writes fail from then on, those that
+	// are blocked included. The conn holds none of its locks while it calls f,
+	// which does not block.
+	// cancel ends the arrangement.
+	OnPeerStop(f func()) (cancel func())
+}
+
+// end is one of the two conns. The flags are guarded by pipe.mu.
+type end struct {
+	conn net.Conn
+
+	deaf      bool // its peer takes no more bytes
+	lingering bool // it is read for a bounded time only
+	closed    bool // we closed it in good order
+
+	writing  sync.Mutex // held during a write to conn
+	writeErr error      // the first one; guarded by writing
+}
+
+// write writes to the conn and remembers its first error for hiddenReset.
+func (e *end) write(b []byte) (int, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	n, err := e.conn.Write(b)
+	if err != nil && e.writeErr == nil {
+		e.writeErr = err
+	}
+	return n, err
+}
+
+// hiddenReset tells a reset that a read reported as EOF. A socket reports its
+// reset once, to whoever asks first; if that was a write, the next read finds
+// nothing but a closed conn.
+//
+// A write that is under way may be the one that got the reset and has not said
+// so yet. It is waited for, but only when the socket is dead and the write
+// cannot block: a peer that ends its own way and does not read is in its right.
+func (e *end) hiddenReset() error {
+	if !isKernel(e.conn) {
+		return nil
+	}
+	if hungUp(e.conn) {
+		e.writing.Lock()
+	} else if !e.writing.TryLock() {
+		return nil
+	}
+	defer e.writing.Unlock()
+	if errors.Is(e.writeErr, syscall.ECONNRESET) {
+		return e.writeErr
+	}
+	return nil
+}
+
+// onPeerStop asks the conn to call f, if it is one that can.
+func (e *end) onPeerStop(f func()) (cancel func()) {
+	if n, ok := e.conn.(StopNotifier); ok {
+		return n.OnPeerStop(f)
+	}
+	return func() {}
+}
+
+// reset ends c hard.
+func reset(c net.Conn, err error) {
+	switch c := c.(type) {
+	case Resetter:
+		c.Reset(err)
+	case *net.TCPConn:
+		c.SetLinger(0)
+	case interface{ NetConn() net.Conn }:
+		// TLS says goodbye on Close, which its peer reads as a clean end; with
+		// the socket gone it cannot.
+		reset(c.NetConn(), err)
+	}
+	c.Close()
+}

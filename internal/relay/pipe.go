@@ -1,0 +1,168 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// lingerTime is how long a conn is still read, and what it says ignored,
+	// when nobody is left to hear it but its peer may still be receiving.
+	lingerTime = 5 * time.Second
+	// stallTime is how long a write may make no progress when the peer whose
+	// bytes it delivers has gone: then nobody but us would ever give up.
+	stallTime = 2 * time.Minute
+)
+
+// Result is what a [Pipe] did.
+type Result struct {
+	// AToB and BToA are the bytes delivered each way.
+	AToB, BToA int64
+	// Err is the first error of either conn; nil when both ways ended with EOF.
+	Err error
+}
+
+// Pipe copies between a and b until both ways have ended, and closes both. It
+// owns them from the call on: they come without deadlines, and nobody else reads
+// or writes them. Closing one of them from outside resets the other and ends
+// Pipe early.
+//
+// Pipe uses the calling goroutine and one more, which has ended on return.
+func Pipe(a, b net.Conn) Result {
+	p := newPipe(a, b)
+	unhook := p.watch()
+	var back sync.WaitGroup
+	back.Go(p.ba.run)
+	p.ab.run()
+	back.Wait()
+	unhook()
+	p.a.conn.Close()
+	p.b.conn.Close()
+	return Result{AToB: p.ab.n, BToA: p.ba.n, Err: p.firstErr()}
+}
+
+// pipe is the state that the two ways share.
+type pipe struct {
+	a, b   *end
+	ab, ba *flow
+
+	mu      sync.Mutex
+	err     error // the first one
+	aborted bool  // both conns were reset
+}
+
+func newPipe(a, b net.Conn) *pipe {
+	p := &pipe{a: &end{conn: a}, b: &end{conn: b}}
+	p.ab = &flow{pipe: p, src: p.a, dst: p.b}
+	p.ba = &flow{pipe: p, src: p.b, dst: p.a}
+	return p
+}
+
+// watch asks both conns to say when their peer leaves. The returned function
+// ends that; a late call does nothing but set a deadline on a closed conn.
+func (p *pipe) watch() (cancel func()) {
+	cancelA := p.a.onPeerStop(func() { p.peerStopped(p.ab) })
+	cancelB := p.b.onPeerStop(func() { p.peerStopped(p.ba) })
+	return func() { cancelA(); cancelB() }
+}
+
+// peerStopped notes that the peer behind f's source reads no more. What it has
+// sent still goes to f's destination, which from now on has to take it steadily.
+func (p *pipe) peerStopped(f *flow) {
+	p.mu.Lock()
+	f.src.deaf = true
+	f.hurried.Store(true)
+	if !f.spent {
+		f.hurry()
+	}
+	p.mu.Unlock()
+	p.settle()
+}
+
+// refused notes that f's destination takes no more bytes.
+func (p *pipe) refused(f *flow, err error) {
+	p.mu.Lock()
+	if p.err == nil {
+		p.err = err
+	}
+	f.dst.deaf = true
+	f.spent = true
+	p.mu.Unlock()
+	p.settle()
+}
+
+// delivered notes that f's destination has got everything there was, its end
+// included.
+func (p *pipe) delivered(f *flow) {
+	p.mu.Lock()
+	f.spent = true
+	p.mu.Unlock()
+	p.settle()
+}
+
+// settle puts a bound on reading a conn that no longer serves anybody: the one
+// who would hear what it says is deaf, and it has been told all there was. It is
+// read a little longer, because closing at once could destroy what its peer has
+// not received yet.
+func (p *pipe) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, way := range [...]struct{ f, back *flow }{{p.ab, p.ba}, {p.ba, p.ab}} {
+		src := way.f.src
+		if !way.f.dst.deaf || !way.back.spent || src.lingering {
+			continue
+		}
+		src.lingering = true
+		if src.conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+			src.closed = true
+			src.conn.Close()
+		}
+	}
+}
+
+// abort ends both ways at once because of err and lets both peers know that it
+// was not in good order. Only the first call counts.
+func (p *pipe) abort(err error) {
+	p.mu.Lock()
+	again := p.aborted
+	p.aborted = true
+	if p.err == nil {
+		p.err = err
+	}
+	p.mu.Unlock()
+	if again {
+		return
+	}
+	reset(p.a.conn, err)
+	reset(p.b.conn, err)
+}
+
+// expected reports whether err is our own doing: e was closed or given up on.
+func (p *pipe) expected(e *end, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.aborted || e.closed || e.lingering && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// isDeaf reports whether e's peer is known to take no more bytes.
+func (p *pipe) isDeaf(e *end) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return e.deaf
+}
+
+// markClosed notes that e is about to be closed in good order.
+func (p *pipe) markClosed(e *end) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e.closed = true
+}
+
+func (p *pipe) firstErr() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
