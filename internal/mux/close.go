@@ -33,20 +33,35 @@ func (st *Stream) Close() error {
 		return st.opError("close", net.ErrClosed)
 	}
 	st.closed = true
-	st.endWrite(net.ErrClosed)
+	open := st.endWrite(net.ErrClosed)
 	st.werr = net.ErrClosed // whatever ended writing before, now it was us
 	st.onStop = nil
 	reset := st.reset
 	st.mu.Unlock()
-	if !reset {
-		flags := uint16(flagFIN | flagStop)
-		if st.s.cfg.Plain {
-			flags = flagFIN
-		}
-		st.s.w.finish(st, header{typ: typeWindow, flags: flags, id: st.id})
+	switch {
+	case reset:
+	case !st.s.cfg.Plain:
+		st.s.w.finish(st, header{typ: typeWindow, flags: flagFIN | flagStop, id: st.id})
+	case open: // a second FIN would end a plain peer's session
+		st.s.w.finish(st, header{typ: typeWindow, flags: flagFIN, id: st.id})
 	}
 	st.gone()
 	return nil
+}
+
+// StopRead says that nothing more will be read: what is unread or still comes is
+// dropped, and the peer's writes fail. Writing goes on. The reason is not sent.
+func (st *Stream) StopRead(error) {
+	st.mu.Lock()
+	gone := st.closed || st.reset
+	st.mu.Unlock()
+	if gone {
+		return
+	}
+	st.recv.Close()
+	if !st.s.cfg.Plain {
+		st.s.overtake(header{typ: typeWindow, flags: flagStop, id: st.id})
+	}
 }
 
 // Reset ends both directions at once. The peer's calls fail with an error of
@@ -107,14 +122,20 @@ func (st *Stream) OnPeerStop(f func()) (cancel func() bool) {
 // FIN, ours is over.
 func (st *Stream) peerStopped(err error) {
 	st.mu.Lock()
+	f := st.stop(err)
+	st.mu.Unlock()
+	f()
+}
+
+// stop ends writing with err and returns whom to tell. st.mu is held.
+func (st *Stream) stop(err error) (tell func()) {
 	st.stopped = true
 	st.endWrite(err)
-	f := st.onStop
-	st.onStop = nil
-	st.mu.Unlock()
-	if f != nil {
-		f()
+	if tell = st.onStop; tell == nil {
+		tell = func() {}
 	}
+	st.onStop = nil
+	return tell
 }
 
 // peerFinished handles FIN: after what is buffered comes io.EOF.
@@ -124,7 +145,8 @@ func (st *Stream) peerFinished() { st.recv.End(io.EOF) }
 func (st *Stream) peerReset(err error) {
 	st.mu.Lock()
 	st.reset = true
+	f := st.stop(err) // before readers learn of it: whoever has seen a reset cannot write
 	st.mu.Unlock()
 	st.recv.End(err)
-	st.peerStopped(err)
+	f()
 }

@@ -13,7 +13,7 @@ const readBuffer = 4 << 10
 // read serves the peer's frames until the conn fails or the peer breaks the
 // protocol. Nothing in it waits for a stream's consumer.
 func (s *Session) read() error {
-	r := bufio.NewReaderSize(s.conn, readBuffer)
+	r := bufio.NewReaderSize(listener{s}, readBuffer)
 	for {
 		b, err := r.Peek(headerSize)
 		if err != nil {
@@ -24,7 +24,6 @@ func (s *Session) read() error {
 			return err
 		}
 		r.Discard(headerSize)
-		s.heard.Add(1)
 		switch h.typ {
 		case typePing:
 			err = s.handlePing(h)
@@ -37,6 +36,18 @@ func (s *Session) read() error {
 			return err
 		}
 	}
+}
+
+// listener reads the conn and notes that the peer is alive: on a slow link a
+// single frame may take longer than the keepalive is patient.
+type listener struct{ s *Session }
+
+func (l listener) Read(p []byte) (int, error) {
+	n, err := l.s.conn.Read(p)
+	if n > 0 {
+		l.s.heard.Add(1)
+	}
+	return n, err
 }
 
 func (s *Session) handlePing(h header) error {
@@ -77,7 +88,7 @@ func (s *Session) handleStream(r *bufio.Reader, h header) error {
 		return nil
 	}
 	if h.typ == typeData {
-		if err := st.receive(r, int(h.length)); err != nil {
+		if err := st.receive(r, int64(h.length)); err != nil {
 			return err
 		}
 	} else if err := st.granted(h); err != nil {
@@ -86,7 +97,7 @@ func (s *Session) handleStream(r *bufio.Reader, h header) error {
 	if h.flags&flagFIN != 0 {
 		st.peerFinished()
 	}
-	if h.flags&flagStop != 0 {
+	if h.flags&flagStop != 0 && !s.cfg.Plain {
 		st.peerStopped(errStopped)
 	}
 	return nil
@@ -95,7 +106,7 @@ func (s *Session) handleStream(r *bufio.Reader, h header) error {
 // granted adds the window update of h.
 func (st *Stream) granted(h header) error {
 	st.mu.Lock()
-	over := h.length > 1<<30 || st.credit+int(h.length) > 1<<30
+	over := int64(st.credit)+int64(h.length) > 1<<30
 	st.mu.Unlock()
 	if over {
 		return fmt.Errorf("%w: stream %d granted a window beyond 1 GiB", ErrProtocol, h.id)
@@ -136,6 +147,7 @@ func (s *Session) accept(h header) error {
 		return s.overtake(header{typ: typeWindow, flags: flagRST, id: h.id, length: uint32(ReasonRefused)})
 	}
 	if err := s.overtake(header{typ: typeWindow, flags: flagACK, id: h.id, length: uint32(extra)}); err != nil {
+		st.gone() // nobody will ever hear of it
 		return err
 	}
 	s.cfg.Accept(st)
@@ -164,21 +176,21 @@ func (s *Session) ignore(r *bufio.Reader, h header) error {
 
 // receive moves n bytes of payload into the stream's buffer. It waits for the
 // conn only: the window has bounded what can come.
-func (st *Stream) receive(r *bufio.Reader, n int) error {
-	if !st.win.received(int64(n)) {
+func (st *Stream) receive(r *bufio.Reader, n int64) error {
+	if !st.win.received(n) {
 		return fmt.Errorf("%w: stream %d sent %d bytes beyond its window", ErrProtocol, st.id, n)
 	}
 	if st.recv.Ended() != nil {
 		return fmt.Errorf("%w: data on stream %d after its end", ErrProtocol, st.id)
 	}
 	for n > 0 {
-		p := st.recv.Reserve(n)
+		p := st.recv.Reserve(int(n))
 		m, err := r.Read(p)
 		st.recv.Commit(m)
 		if err != nil {
 			return endOfConn(err)
 		}
-		n -= m
+		n -= int64(m)
 	}
 	return nil
 }

@@ -42,12 +42,15 @@ type Session struct {
 	lastPeer uint32 // the highest id the peer has used
 	err      error
 
+	opening sync.Mutex // from taking a number until its SYN is queued: they go out in order
+
 	goneAway atomic.Bool // the peer takes no new streams
 	refusing atomic.Bool // we take no new streams
 	heard    atomic.Uint64
 	rtt      atomic.Int64 // nanoseconds, smoothed; 0 before the first pong
 	ping     pinger
-	done     chan struct{}
+	done     chan struct{} // closed when the session ends
+	torn     chan struct{} // closed when end has done all that follows
 }
 
 // New returns a session over conn, which it owns from now on. It starts
@@ -55,7 +58,7 @@ type Session struct {
 func New(conn net.Conn, cfg Config) *Session {
 	s := &Session{
 		cfg: cfg, conn: conn, streams: make(map[uint32]*Stream),
-		done: make(chan struct{}), nextID: 2,
+		done: make(chan struct{}), torn: make(chan struct{}), nextID: 2,
 	}
 	if cfg.Client {
 		s.nextID = 1
@@ -77,6 +80,7 @@ func (s *Session) Run(ctx context.Context) error {
 	workers.Go(s.ping.run)
 	s.end(s.read())
 	workers.Wait()
+	<-s.torn // whoever ended it may still be at it
 	return s.Err()
 }
 
@@ -105,6 +109,7 @@ func (s *Session) end(err error) {
 		st.peerReset(lost)
 	}
 	s.conn.Close() // last: under TLS it may take a moment to say goodbye
+	close(s.torn)
 }
 
 // Close ends the session at once and fails its streams. Run returns nil.
@@ -154,17 +159,26 @@ func (s *Session) Open(ctx context.Context) (*Stream, error) {
 	if !ok {
 		return nil, ErrMemory
 	}
+	st, err := s.announce(extra)
+	if err != nil && st == nil {
+		s.mem.give(start + extra)
+	} else if err != nil {
+		st.gone()
+		st = nil
+	}
+	return st, err
+}
+
+// announce takes the next number and queues its SYN. A stream beside an error
+// has been registered.
+func (s *Session) announce(extra int64) (*Stream, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	st, err := s.register(extra)
 	if err != nil {
-		s.mem.give(start + extra)
 		return nil, err
 	}
-	err = s.overtake(header{typ: typeWindow, flags: flagSYN, id: st.id, length: uint32(extra)})
-	if err != nil {
-		st.gone()
-		return nil, err
-	}
-	return st, nil
+	return st, s.w.overtake(header{typ: typeWindow, flags: flagSYN, id: st.id, length: uint32(extra)})
 }
 
 func (s *Session) register(extra int64) (*Stream, error) {
@@ -250,7 +264,7 @@ func (s *Session) overtake(h header) error {
 // by the window.
 func (s *Session) hungry(d time.Duration) bool {
 	rtt := s.RTT()
-	return rtt == 0 || d < 2*rtt
+	return d < 2*rtt // never before the first answer to a ping
 }
 
 // endOfConn makes the peer's hang-up an error of its own: a session has no

@@ -31,7 +31,7 @@ type Stream struct {
 	mu      sync.Mutex
 	credit  int   // bytes the peer lets us send
 	werr    error // why nothing more can be written
-	closed  bool  // Close or Reset was called, or the peer reset it
+	closed  bool  // Close or Reset was called
 	stopped bool  // the peer reads no more
 	onStop  func()
 	reset   bool // the peer reset the stream or the session ended
@@ -69,21 +69,39 @@ func (st *Stream) Read(p []byte) (int, error) {
 	return n, st.opError("read", err)
 }
 
-// WriteTo copies the stream to w without a buffer of its own.
+// WriteTo copies the stream to w without a buffer of its own. An error of w is
+// returned as it is.
 func (st *Stream) WriteTo(w io.Writer) (total int64, err error) {
+	out := sink{w: w}
 	for {
-		n, err := st.recv.WriteNext(w)
+		n, err := st.recv.WriteNext(&out)
 		total += int64(n)
 		if n > 0 {
 			st.consumed(n)
 		}
-		if err == io.EOF {
+		switch {
+		case out.err != nil:
+			return total, out.err
+		case err == io.EOF:
 			return total, nil
-		}
-		if err != nil {
+		case err != nil:
 			return total, st.opError("read", err)
 		}
 	}
+}
+
+// sink remembers what its writer failed with: some fail with io.EOF, which must
+// not pass for the end of the stream.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (n int, err error) {
+	if n, s.err = s.w.Write(p); s.err == nil && n < len(p) {
+		s.err = io.ErrShortWrite
+	}
+	return n, s.err
 }
 
 // consumed tells the peer of room in the window, once it is worth a frame.

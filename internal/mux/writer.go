@@ -7,17 +7,9 @@ import (
 	"sync"
 )
 
-// batchSize is how much the writer hands to the conn at once: four full TLS
-// records, so that a burst costs few wake-ups and no stream waits behind more
-// than one batch of others.
-const batchSize = 64 << 10
-
 // maxControl bounds the answers a peer can make us queue (pongs, acks, resets)
 // while it does not read them. A peer beyond it is attacking.
 const maxControl = 256 << 10
-
-// batches recycles batch buffers; an idle session holds none.
-var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchSize+4<<10); return &b }}
 
 // writer collects frames into batches. Streams append to the batch while there
 // is room; when there is none they queue and are served in turn, one frame
@@ -264,14 +256,6 @@ func (w *writer) fail(err error) {
 	w.signal()
 }
 
-func recycle(b *[]byte) {
-	if cap(*b) > 2*batchSize {
-		return // one odd burst must not keep its memory for ever
-	}
-	*b = (*b)[:0]
-	batches.Put(b)
-}
-
 // run writes batches to conn until a write or the session fails.
 func (w *writer) run(conn net.Conn) error {
 	for {
@@ -289,27 +273,4 @@ func (w *writer) run(conn net.Conn) error {
 		}
 		w.reuse(control)
 	}
-}
-
-// joinBelow is the size up to which a batch is copied behind the control frames
-// before it rather than written on its own: a copy is cheaper than a TLS record.
-const joinBelow = 4 << 10
-
-func send(conn net.Conn, control []byte, batch *[]byte) error {
-	if batch == nil {
-		_, err := conn.Write(control)
-		return err
-	}
-	defer recycle(batch)
-	if len(control) > 0 {
-		if len(*batch) <= joinBelow {
-			_, err := conn.Write(append(control, *batch...))
-			return err
-		}
-		if _, err := conn.Write(control); err != nil {
-			return err
-		}
-	}
-	_, err := conn.Write(*batch)
-	return err
 }

@@ -88,10 +88,11 @@ func (b *Buffer) Commit(n int) bool {
 // been read or dropped. It reports whether anybody can still read them.
 func (b *Buffer) AppendOwned(data []byte, free func()) bool {
 	b.mu.Lock()
-	if b.closed {
+	if b.closed || len(data) == 0 {
+		open := !b.closed
 		b.mu.Unlock()
 		free()
-		return false
+		return open
 	}
 	b.push(&chunk{data: data, w: len(data), free: free})
 	b.n += len(data)
@@ -273,5 +274,8 @@ func (b *Buffer) copyOut(c *chunk) *chunk {
 	out.w = copy(out.data, c.data[c.r:c.w])
 	c.r += out.w
 	b.n -= out.w
+	if b.n > 0 || b.err != nil {
+		b.signal()
+	}
 	return out
 }

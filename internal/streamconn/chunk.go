@@ -24,10 +24,10 @@ var (
 	largeChunks = sync.Pool{New: func() any { return &chunk{data: make([]byte, largeChunk)} }}
 )
 
-// newChunk returns an empty chunk with room for at least one byte and, where
-// possible, for n.
+// newChunk returns an empty chunk for the first of n bytes. What fills two small
+// chunks gets small ones: a window of 4 KiB must not hold 16 KiB of memory.
 func newChunk(n int) *chunk {
-	if n <= smallChunk {
+	if n <= 2*smallChunk {
 		return smallChunks.Get().(*chunk)
 	}
 	return largeChunks.Get().(*chunk)
