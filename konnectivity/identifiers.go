@@ -60,6 +60,9 @@ func (id Identifiers) Canonical() (Identifiers, error) {
 		}
 	}
 	c.sort()
+	if n := len(c.query()); n > maxIdentifierQuery {
+		return Identifiers{}, fmt.Errorf("identifiers: %d bytes as a query; at most %d are allowed", n, maxIdentifierQuery)
+	}
 	return c, nil
 }
 
@@ -70,6 +73,11 @@ func (id Identifiers) String() string {
 	if c, err := id.Canonical(); err == nil {
 		id = c
 	}
+	return id.query()
+}
+
+// query encodes id as it is.
+func (id Identifiers) query() string {
 	q := url.Values{}
 	for _, h := range id.Hosts {
 		q.Add(keyHost, h)

@@ -19,9 +19,9 @@ const (
 	keyDefaultRoute = "default-route"
 )
 
-// maxIdentifierQuery bounds a query in bytes before it is taken apart. It has
-// room for maxIdentifiers names of full length.
-const maxIdentifierQuery = 512 << 10
+// maxIdentifierQuery bounds a query in bytes. It leaves room in a hello, which
+// carries the query, for the rest of what an agent says.
+const maxIdentifierQuery = 48 << 10
 
 // ParseIdentifiers reads Konnectivity's query form, such as
 // "host=node-1&ipv4=10.0.0.1&cidr=10.1.0.0/16&default-route=true". Keys may

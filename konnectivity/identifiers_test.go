@@ -70,7 +70,7 @@ func TestParseIdentifiersErrors(t *testing.T) {
 		{"not a bool", "default-route=yes", "want true or false"},
 		{"contradiction", "default-route=true&default-route=false", "say it once"},
 		{"too many", strings.Repeat("host=a&", maxIdentifiers) + "host=a", "at most 1024"},
-		{"too long", "host=" + strings.Repeat("a", maxIdentifierQuery), "at most 524288"},
+		{"too long", "host=" + strings.Repeat("a", maxIdentifierQuery), "at most 49152"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for mode, parse := range map[string]func(string) (Identifiers, error){"strict": ParseIdentifiers, "lenient": parseIdentifiersLenient} {
@@ -132,11 +132,20 @@ func TestIdentifiersCanonicalKeepsItsInput(t *testing.T) {
 func TestIdentifiersLargest(t *testing.T) {
 	var id Identifiers
 	for i := range maxIdentifiers {
-		id.Hosts = append(id.Hosts, fmt.Sprintf("%04d", i)+longName(249))
+		id.Hosts = append(id.Hosts, fmt.Sprintf("%04d", i)+longName(36))
+	}
+	if _, err := id.Canonical(); err != nil {
+		t.Error(err)
 	}
 	got, err := ParseIdentifiers(id.String())
 	if err != nil || len(got.Hosts) != maxIdentifiers {
 		t.Errorf("%d hosts, %v; want %d", len(got.Hosts), err, maxIdentifiers)
+	}
+	for i := range id.Hosts {
+		id.Hosts[i] += "." + longName(100)
+	}
+	if _, err := id.Canonical(); err == nil || !strings.Contains(err.Error(), "at most 49152") {
+		t.Errorf("identifiers that no hello could carry: %v", err)
 	}
 }
 

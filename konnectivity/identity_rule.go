@@ -74,13 +74,19 @@ func NewIdentity(rules ...IdentityRule) (Identity, error) {
 // may claim the agent id <name>, the host <name>, and the DNS names and
 // addresses it is itself for. It may claim no networks and no default route.
 func NodeIdentity() Identity {
-	return identityRules{{
-		commonName: textPattern{text: "system:node:", prefix: true},
-		group:      "system:nodes",
-		agentIDs:   []textPattern{{text: placeholder}},
-		hosts:      []hostPattern{{text: placeholder}},
-		sans:       true,
-	}}
+	rule, err := compileIdentityRule(NodeRule())
+	if err != nil {
+		return IdentityFunc(nil) // denies; a test keeps it from coming to this
+	}
+	return identityRules{rule}
+}
+
+// NodeRule is the rule of [NodeIdentity], for a NewIdentity that has others too.
+func NodeRule() IdentityRule {
+	return IdentityRule{
+		CommonName: "system:node:*", Group: "system:nodes",
+		AgentIDs: []string{placeholder}, Hosts: []string{placeholder}, SANs: true,
+	}
 }
 
 // identityRule is an IdentityRule that was checked and compiled.

@@ -54,7 +54,10 @@ type RefusedError struct{ Reply message.Reply }
 
 // Error returns the server's words.
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("server refused the agent: %v: %s", e.Reply.Status, e.Reply.Text)
+	if e.Reply.Text == "" {
+		return "server refused the agent: " + e.Reply.Status.String()
+	}
+	return "server refused the agent: " + e.Reply.Text
 }
 
 // Is makes a denial dialer.ErrDenied.

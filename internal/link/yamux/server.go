@@ -100,7 +100,7 @@ func (l *Server) hello(ctx context.Context, s *Session, first <-chan *mux.Stream
 	}
 	if reply.Status != message.OK {
 		l.lingerRefused(s)
-		return h, fmt.Errorf("hello of agent %q: %v: %s", h.AgentID, reply.Status, reply.Text)
+		return h, fmt.Errorf("hello of agent %q: %s", h.AgentID, reply.Text)
 	}
 	s.control.SetDeadline(time.Time{})
 	return h, nil

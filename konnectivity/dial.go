@@ -1,0 +1,119 @@
+package konnectivity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link"
+)
+
+// minShare is the least time worth giving to an agent while another is left.
+const minShare = 2 * time.Second
+
+// DialContext connects to address through an agent: one that claims the host,
+// else the one with the longest network around it, else one with a default
+// route; the least loaded of equals. When an agent fails before it has
+// connected, the next one is tried; when the target answered, it is not.
+//
+// Names are resolved by the agent. The conn's RemoteAddr is the address the
+// agent connected to.
+func (s *Server) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	host, err := checkDestination(network, address)
+	if err != nil {
+		return nil, &dialer.Error{Hop: dialer.HopSelect, Network: network, Address: address, Err: err}
+	}
+	if s.closing() {
+		return nil, &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: ErrServerClosed}
+	}
+	candidates := s.picker.candidates(host, 0)
+	if len(candidates) == 0 {
+		return nil, &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: s.picker.noRoute(host)}
+	}
+	if s.cfg.DialTimeout >= 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, positiveOr(s.cfg.DialTimeout, dialer.DefaultTimeout))
+		defer cancel()
+	}
+	return s.dialFirst(ctx, candidates, network, address)
+}
+
+// dialFirst tries the candidates in order. The first error is the one to
+// report: it is about the agent that should have done it.
+func (s *Server) dialFirst(ctx context.Context, candidates []*agentSession, network, address string) (net.Conn, error) {
+	var first error
+	for i, a := range candidates {
+		c, err := a.dial(ctx, len(candidates)-i, network, address)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil || !dialer.Retryable(err) {
+			if i > 0 && !dialer.Retryable(err) {
+				return nil, err // this agent reached the target, which answered
+			}
+			return nil, first
+		}
+	}
+	return nil, first
+}
+
+// dial opens one connection through a. left is how many agents, a included, may
+// still be tried in what remains of ctx.
+func (a *agentSession) dial(ctx context.Context, left int, network, address string) (net.Conn, error) {
+	share, cancel := shareOf(ctx, left)
+	defer cancel()
+	c, err := a.tunnel.Open(share, network, address)
+	if err == nil {
+		return c, nil
+	}
+	hop := dialer.HopAgent + " " + a.id
+	if refusal, ok := errors.AsType[*link.Refusal](err); ok {
+		if refusal.Hop != "" {
+			hop = refusal.Hop + " via " + hop
+		}
+		err = refusal.Remote
+	}
+	return nil, &dialer.Error{Hop: hop, Network: network, Address: address, Err: err}
+}
+
+// shareOf gives one of left attempts its part of what remains of ctx, so that an
+// agent that does not answer leaves time for another.
+func shareOf(ctx context.Context, left int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || left <= 1 {
+		return context.WithCancel(ctx)
+	}
+	remaining := time.Until(deadline)
+	return context.WithTimeout(ctx, max(remaining/time.Duration(left), min(minShare, remaining)))
+}
+
+// checkDestination refuses what no agent could dial.
+func checkDestination(network, address string) (host string, err error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return "", fmt.Errorf("network %q: want tcp, tcp4 or tcp6", network)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", err
+	}
+	if host == "" {
+		return "", fmt.Errorf("address %q has no host: it would mean the agent's own", address)
+	}
+	if strings.ContainsAny(host, " \t\r\n\x00/@") {
+		return "", fmt.Errorf("address %q: not a host name or an address", address)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("address %q: port %q is not a number from 1 to 65535", address, port)
+	}
+	return host, nil
+}

@@ -1,0 +1,244 @@
+package konnectivity
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/testpki"
+	"github.com/sallyport/sallyport/transport"
+)
+
+// logs collects log output for tests that look at it.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logs) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// world is a server with the means to attach agents to it.
+type world struct {
+	t    testing.TB
+	ca   *testpki.CA
+	srv  *Server
+	addr string
+	logs *logs
+}
+
+func serverTLS(t testing.TB, ca *testpki.CA) *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{ca.MustPair(t, testpki.Leaf{CommonName: "server", Names: []string{"127.0.0.1", "server.test"}})},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    ca.Pool(),
+		MinVersion:   tls.VersionTLS13,
+	}
+}
+
+// anyClaim is the identity of tests that are about something else.
+var anyClaim = IdentityFunc(func(context.Context, Peer, Claim) error { return nil })
+
+func newWorld(t testing.TB, tune func(*ServerConfig)) *world {
+	t.Helper()
+	w := &world{t: t, ca: testpki.MustCA(t, "tunnel"), logs: new(logs)}
+	cfg := ServerConfig{ID: "srv", TLS: serverTLS(t, w.ca), Identity: anyClaim, Log: w.logs.logger()}
+	if tune != nil {
+		tune(&cfg)
+	}
+	srv, err := NewServer(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.srv = srv
+	w.listen("127.0.0.1:0")
+	return w
+}
+
+// listen serves w.srv on addr until the test ends.
+func (w *world) listen(addr string) {
+	w.t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.addr = ln.Addr().String()
+	srv, done := w.srv, make(chan struct{})
+	go func() { defer close(done); srv.Serve(context.Background(), ln) }()
+	w.t.Cleanup(func() { srv.Close(); <-done })
+}
+
+// loopback is a policy that allows what tests dial.
+func loopback(t testing.TB) *Policy {
+	t.Helper()
+	p, err := NewPolicy(PolicyRule{CIDRs: []string{"127.0.0.0/8", "::1/128"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (w *world) agentConfig(id string, ids Identifiers) AgentConfig {
+	return AgentConfig{
+		ID: id, Identifiers: ids, Servers: []string{w.addr},
+		Roots:        transport.StaticRoots(w.ca.Pool()),
+		Certificates: transport.StaticCertificate(w.ca.MustPair(w.t, testpki.Leaf{CommonName: id})),
+		Policy:       loopback(w.t), Log: w.logs.logger(),
+		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, DrainTimeout: -1,
+	}
+}
+
+// run runs an agent until the test ends or stop is called, and waits for it to
+// be connected.
+func (w *world) run(cfg AgentConfig) (a *Agent, stop func()) {
+	w.t.Helper()
+	a, stop = w.start(cfg)
+	eventually(w.t, "agent "+cfg.ID+" connected", func() bool { return a.Ready() == nil && w.knows(cfg.ID) })
+	return a, stop
+}
+
+func (w *world) start(cfg AgentConfig) (a *Agent, stop func()) {
+	w.t.Helper()
+	a, err := NewAgent(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(ctx) }()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	w.t.Cleanup(stop)
+	return a, stop
+}
+
+func (w *world) knows(id string) bool {
+	for _, a := range w.srv.Agents() {
+		if a.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// everywhere makes an agent the default route.
+var everywhere = Identifiers{DefaultRoute: true}
+
+// eventually polls for something that must happen; it bounds the wait, so that a
+// failure is a message and not a hang.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("did not happen in time: %s", what)
+		}
+	}
+}
+
+// echo is a target that answers each conn with what it gets, half-close
+// included.
+func echo(t testing.TB) string {
+	return target(t, func(c net.Conn) {
+		io.Copy(c, c)
+		c.(dialer.CloseWriter).CloseWrite()
+	})
+}
+
+// target serves each conn with serve and closes it afterwards.
+func target(t testing.TB, serve func(net.Conn)) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	conns.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			conns.Go(func() {
+				serve(c)
+				c.Close()
+				mu.Lock()
+				delete(open, c)
+				mu.Unlock()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		conns.Wait()
+	})
+	return ln.Addr().String()
+}
+
+func dial(t testing.TB, d dialer.Dialer, address string) net.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// talk sends msg and wants it back.
+func talk(t testing.TB, c net.Conn, msg string) {
+	t.Helper()
+	if _, err := io.WriteString(c, msg); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(msg))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != msg {
+		t.Fatalf("echo of %q: %q, %v", msg, got, err)
+	}
+}
+
+func hostOf(address string) string {
+	ap := netip.MustParseAddrPort(address)
+	return ap.Addr().String()
+}
+
+// staticNode is a kubelet's certificate for the node name.
+func staticNode(t testing.TB, ca *testpki.CA, name string) transport.Certificates {
+	t.Helper()
+	return transport.StaticCertificate(ca.MustPair(t, testpki.Leaf{
+		CommonName: "system:node:" + name, Groups: []string{"system:nodes"}, Names: []string{name},
+	}))
+}
+
+// everywhereCIDR claims every address by network, which comes before a default
+// route.
+var everywhereCIDR = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}

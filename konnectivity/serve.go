@@ -1,0 +1,217 @@
+package konnectivity
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/backoff"
+	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/link/yamux"
+	"github.com/sallyport/sallyport/internal/mux"
+)
+
+// Serve accepts agents on ln, which it closes, until ctx ends, the listener
+// fails, or the server is shut down or closed. It may be called for several
+// listeners. It returns after every tunnel accepted on ln has ended:
+// ErrServerClosed after Shutdown or Close, otherwise the cause.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	defer ln.Close()
+	if err := s.addListener(ln); err != nil {
+		return err
+	}
+	defer s.serving.Done()
+	defer s.removeListener(ln)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+
+	var tunnels sync.WaitGroup
+	err := s.acceptLoop(ctx, ln, &tunnels)
+	if !s.closing() {
+		cancel(err) // the listener failed: its tunnels end with it
+	}
+	tunnels.Wait()
+	if s.closing() {
+		return ErrServerClosed
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (s *Server) acceptLoop(ctx context.Context, ln net.Listener, tunnels *sync.WaitGroup) error {
+	retry := backoff.Policy{Base: 5 * time.Millisecond, Max: time.Second}.New()
+	for {
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		conn, err := ln.Accept()
+		if err != nil {
+			<-s.slots
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of descriptors, most likely. Existing tunnels go on, and some of
+			// their connections will end.
+			s.log.Warn("accepting agents", "err", err)
+			if err := backoff.Sleep(ctx, retry.Next()); err != nil {
+				return err
+			}
+			continue
+		}
+		retry.Reset()
+		tunnels.Go(func() { s.serveConn(ctx, conn) })
+	}
+}
+
+// serveConn serves one agent from its TLS handshake to the end of its tunnel.
+func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
+	release := sync.OnceFunc(func() { <-s.slots })
+	defer release()
+	if !s.addConn(conn) {
+		conn.Close()
+		return
+	}
+	defer s.removeConn(conn)
+	defer conn.Close()
+	tlsConn, err := s.handshake(ctx, conn)
+	if err != nil {
+		s.refused(conn, fmt.Errorf("TLS handshake: %w", err))
+		return
+	}
+	s.serveYamux(ctx, tlsConn, release)
+}
+
+func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.handshakeTimeout())
+	defer cancel()
+	tc := tls.Server(conn, s.tls)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	if p := tc.ConnectionState().NegotiatedProtocol; p != link.ALPNYamux {
+		return nil, fmt.Errorf("the agent offered no protocol of this server; want ALPN %q", link.ALPNYamux)
+	}
+	return tc, nil
+}
+
+// serveYamux serves a tunnel of our own protocol. admitted is called when the
+// agent no longer counts as one that is being set up.
+func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, admitted func()) {
+	var a *agentSession
+	l := yamux.Server{
+		HelloTimeout: s.cfg.handshakeTimeout(),
+		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent, Log: s.log},
+		Authorize: func(ctx context.Context, h message.Hello) (reply message.Reply) {
+			a, reply = s.admit(ctx, conn, h)
+			return reply
+		},
+		Up: func(t *yamux.Session, h message.Hello) {
+			admitted()
+			a.tunnel = t
+			s.up(a)
+		},
+		Down: func(_ *yamux.Session, err error) { s.down(a, err) },
+	}
+	if err := l.Serve(ctx, conn); a == nil || a.tunnel == nil {
+		s.refused(conn, err)
+	}
+}
+
+// admit decides about a hello.
+func (s *Server) admit(ctx context.Context, conn *tls.Conn, h message.Hello) (*agentSession, message.Reply) {
+	reply := message.Reply{ServerID: s.cfg.ID, ServerCount: 1}
+	ids, err := parseIdentifiersLenient(h.Identifiers)
+	if err != nil {
+		reply.Status, reply.Text = message.Invalid, err.Error()
+		return nil, reply
+	}
+	peer := Peer{RemoteAddr: conn.RemoteAddr(), TLS: conn.ConnectionState()}
+	claim, err := Claim{AgentID: h.AgentID, Identifiers: ids}.canonical()
+	if err == nil {
+		err = s.cfg.Identity.Authorize(ctx, peer, claim)
+	}
+	if err != nil {
+		reply.Status, reply.Text = message.Denied, err.Error()
+		return nil, reply
+	}
+	if err := s.roomForAgent(); err != nil {
+		reply.Status, reply.Text = message.Unavailable, err.Error()
+		return nil, reply
+	}
+	return &agentSession{
+		server: s, id: claim.AgentID, ids: claim.Identifiers, instance: h.Instance, software: h.Software,
+		subject: peer.subject(), remote: peer.RemoteAddr, since: time.Now(),
+	}, reply
+}
+
+func (s *Server) roomForAgent() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != running {
+		return ErrServerClosed
+	}
+	if len(s.sessions) >= s.cfg.maxAgents() {
+		return fmt.Errorf("the server has its %d agents", s.cfg.maxAgents())
+	}
+	return nil
+}
+
+func (s *Server) refused(conn net.Conn, err error) {
+	if s.closing() {
+		return
+	}
+	s.log.Warn("agent refused", "remote", conn.RemoteAddr().String(), "err", err)
+	if t := s.cfg.Trace; t != nil && t.AgentRefused != nil {
+		t.AgentRefused(conn.RemoteAddr(), err)
+	}
+}
+
+func (s *Server) closing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state != running
+}
+
+func (s *Server) addListener(ln net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != running {
+		return ErrServerClosed
+	}
+	s.listeners[ln] = struct{}{}
+	s.serving.Add(1)
+	return nil
+}
+
+func (s *Server) removeListener(ln net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
+
+func (s *Server) addConn(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != running {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) removeConn(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}

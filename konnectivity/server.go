@@ -1,0 +1,288 @@
+package konnectivity
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link"
+)
+
+// ErrServerClosed is returned by Serve and DialContext after Shutdown or Close.
+var ErrServerClosed = errors.New("konnectivity: server closed")
+
+// ServerConfig configures a [Server]. It is read once; the caller may reuse it.
+type ServerConfig struct {
+	// ID names this server to its agents. Empty means a random one.
+	ID string
+
+	// TLS is the configuration agents are met with; required. It must ask for and
+	// verify client certificates, since Identity binds what an agent may claim to
+	// its certificate: transport.ServerConfig builds one that also reloads its
+	// files. NextProtos is filled in.
+	TLS *tls.Config
+
+	// Identity decides what an agent may claim; required.
+	Identity Identity
+
+	// DialTimeout bounds each dial. Zero means dialer.DefaultTimeout, negative no
+	// bound but the caller's context.
+	DialTimeout time.Duration
+
+	// HandshakeTimeout bounds an agent's TLS handshake and, again, its hello. Zero
+	// means 10 s. It cannot be switched off.
+	HandshakeTimeout time.Duration
+
+	// KeepAlive is the time between pings; a dead agent is noticed within three of
+	// them. Zero means 4 s, negative sends none.
+	KeepAlive time.Duration
+
+	// MaxAgents bounds the tunnels that are up. Zero means 16384.
+	MaxAgents int
+
+	// MaxHandshakes bounds the tunnels that are being set up; further agents wait
+	// in the listener's queue. Zero means 128.
+	MaxHandshakes int
+
+	// MemoryPerAgent bounds what one agent's connections may hold in receive
+	// windows, in bytes. Zero means 64 MiB.
+	MemoryPerAgent int
+
+	// Log gets agents coming, going and being refused. Nil is silent.
+	Log *slog.Logger
+
+	// Trace is told of agents; nil of its hooks or nil altogether is fine.
+	Trace *ServerTrace
+}
+
+// ServerTrace is a set of hooks, any of which may be nil. They are called on the
+// goroutine of the agent's tunnel and must not block.
+type ServerTrace struct {
+	AgentUp      func(AgentInfo)
+	AgentDown    func(AgentInfo, error)
+	AgentRefused func(remote net.Addr, err error)
+}
+
+func (c *ServerConfig) handshakeTimeout() time.Duration {
+	return positiveOr(c.HandshakeTimeout, 10*time.Second)
+}
+func (c *ServerConfig) maxAgents() int     { return positiveOr(c.MaxAgents, 16384) }
+func (c *ServerConfig) maxHandshakes() int { return positiveOr(c.MaxHandshakes, 128) }
+
+func positiveOr[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}
+
+func orDiscard(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
+
+// Server takes the tunnels that agents open and is a dialer.Dialer through
+// them. Serve brings agents, DialContext uses them.
+type Server struct {
+	cfg    ServerConfig
+	tls    *tls.Config
+	log    *slog.Logger
+	picker *picker[*agentSession]
+	slots  chan struct{} // one per handshake under way
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	conns     map[net.Conn]struct{} // every agent's, from accept to end
+	sessions  map[*agentSession]struct{}
+	arrived   chan struct{} // closed, and replaced, when an agent comes
+	state     serverState
+	serving   sync.WaitGroup // Add only under mu while running, Wait only after
+}
+
+type serverState int
+
+const (
+	running  serverState = iota
+	draining             // no new agents, no new dials
+	closed
+)
+
+var (
+	_ dialer.Dialer  = (*Server)(nil)
+	_ dialer.Readier = (*Server)(nil)
+)
+
+// NewServer checks cfg and returns a Server. It starts nothing.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	switch {
+	case cfg.TLS == nil:
+		return nil, errors.New("konnectivity: ServerConfig.TLS is required: agents are met over TLS only")
+	case len(cfg.TLS.Certificates) == 0 && cfg.TLS.GetCertificate == nil && cfg.TLS.GetConfigForClient == nil:
+		return nil, errors.New("konnectivity: ServerConfig.TLS has no certificate: set Certificates, GetCertificate or GetConfigForClient")
+	case cfg.TLS.GetConfigForClient == nil && cfg.TLS.ClientAuth != tls.RequireAndVerifyClientCert:
+		return nil, fmt.Errorf("konnectivity: ServerConfig.TLS.ClientAuth is %v: want RequireAndVerifyClientCert, agents are known by their certificates", cfg.TLS.ClientAuth)
+	case cfg.Identity == nil:
+		return nil, errors.New("konnectivity: ServerConfig.Identity is required: without it any agent could claim any node's traffic")
+	}
+	if cfg.ID == "" {
+		cfg.ID = randomID()
+	}
+	return &Server{
+		cfg: cfg, tls: agentListenerTLS(cfg.TLS), log: orDiscard(cfg.Log).With("server", cfg.ID),
+		picker:    newPicker[*agentSession](),
+		slots:     make(chan struct{}, cfg.maxHandshakes()),
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[net.Conn]struct{}),
+		sessions:  make(map[*agentSession]struct{}),
+		arrived:   make(chan struct{}),
+	}, nil
+}
+
+// agentListenerTLS returns base with the protocols of the agent listener, also
+// in the configurations it makes per client.
+func agentListenerTLS(base *tls.Config) *tls.Config {
+	cfg := base.Clone()
+	cfg.NextProtos = []string{link.ALPNYamux}
+	if perClient := base.GetConfigForClient; perClient != nil {
+		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c, err := perClient(hello)
+			if c == nil || err != nil {
+				return c, err
+			}
+			c = c.Clone()
+			c.NextProtos = cfg.NextProtos
+			return c, nil
+		}
+	}
+	return cfg
+}
+
+// ID returns the server's id.
+func (s *Server) ID() string { return s.cfg.ID }
+
+// Ready returns nil when an agent is connected, as dialer.Readier has it.
+func (s *Server) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != running {
+		return ErrServerClosed
+	}
+	for a := range s.sessions {
+		if !a.draining() {
+			return nil
+		}
+	}
+	return fmt.Errorf("no agent is connected: %w", dialer.ErrNoRoute)
+}
+
+// WaitReady waits until Ready returns nil. It returns ErrServerClosed when the
+// server is closed, or the cause of ctx's end.
+func (s *Server) WaitReady(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		arrived := s.arrived
+		s.mu.Unlock()
+		err := s.Ready()
+		if err == nil || errors.Is(err, ErrServerClosed) {
+			return err
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return fmt.Errorf("%w; %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// Agents returns the agents that are connected now, ordered by id.
+func (s *Server) Agents() []AgentInfo {
+	s.mu.Lock()
+	infos := make([]AgentInfo, 0, len(s.sessions))
+	for a := range s.sessions {
+		infos = append(infos, a.info())
+	}
+	s.mu.Unlock()
+	slices.SortFunc(infos, compareAgents)
+	return infos
+}
+
+// Close ends every tunnel and every connection at once, and returns when all of
+// it has ended. Serve returns ErrServerClosed. A second Close does the same.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.state != closed {
+		s.state = closed
+		close(s.arrived) // nobody comes any more
+	}
+	s.closeListeners()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+	return nil
+}
+
+// closeListeners closes the listeners. s.mu is held.
+func (s *Server) closeListeners() {
+	for ln := range s.listeners {
+		ln.Close()
+	}
+}
+
+// Shutdown takes no new agents and no new dials, tells the agents to leave, and
+// waits for the open connections to end. When ctx ends first it returns ctx's
+// error. In any case everything is closed when it returns.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.state == running {
+		s.state = draining
+	}
+	s.closeListeners()
+	leaving := make([]*agentSession, 0, len(s.sessions))
+	for a := range s.sessions {
+		leaving = append(leaving, a)
+	}
+	s.mu.Unlock()
+	for _, a := range leaving {
+		a.tunnel.Drain()
+	}
+	err := s.waitIdle(ctx)
+	s.Close()
+	return err
+}
+
+// idlePoll is how often Shutdown looks whether connections are left, as
+// net/http's does: the event is rare, and the moment does not matter.
+const idlePoll = 20 * time.Millisecond
+
+func (s *Server) waitIdle(ctx context.Context) error {
+	tick := time.NewTicker(idlePoll)
+	defer tick.Stop()
+	for s.load() > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (s *Server) load() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for a := range s.sessions {
+		n += a.load()
+	}
+	return n
+}

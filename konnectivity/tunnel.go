@@ -1,0 +1,195 @@
+package konnectivity
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/direct"
+	"github.com/sallyport/sallyport/internal/backoff"
+	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/link/yamux"
+	"github.com/sallyport/sallyport/internal/mux"
+	"github.com/sallyport/sallyport/transport"
+)
+
+// software is what our agents call themselves in the hello.
+const software = "sallyport"
+
+// TunnelInfo tells about an agent's tunnel to one server.
+type TunnelInfo struct {
+	Server    string // its address
+	ServerID  string // what it calls itself; empty before the first hello
+	Connected bool
+	Protocol  string    // "yamux"; empty before the first hello
+	Since     time.Time // when the tunnel came up, or went down
+	RTT       time.Duration
+	Conns     int
+	Err       error // why the last attempt failed or the last tunnel ended
+}
+
+// tunnel keeps one agent connected to one server.
+type tunnel struct {
+	agent  *Agent
+	server string
+	log    *slog.Logger
+
+	mu   sync.Mutex
+	info TunnelInfo
+	link *yamux.Agent // while connected
+}
+
+// keep connects, serves and reconnects until ctx ends, and then drains.
+func (t *tunnel) keep(ctx context.Context) {
+	retry := t.agent.cfg.backoff()
+	for ctx.Err() == nil {
+		began := time.Now()
+		up, err := t.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		t.down(err)
+		if up && time.Since(began) > retry.Policy.Max {
+			retry.Reset() // it held; a server that drops us at once is not hammered
+		}
+		wait := retry.Next()
+		if up {
+			t.log.Info("tunnel lost", "err", err, "retry", wait)
+		} else {
+			t.log.Warn("no tunnel", "err", err, "retry", wait)
+		}
+		if backoff.Sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// once makes one tunnel and serves it to its end. up tells whether the server
+// took the agent.
+func (t *tunnel) once(ctx context.Context) (up bool, err error) {
+	conn, err := t.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	cfg := &t.agent.cfg
+	l := &yamux.Agent{
+		Hello: message.Hello{
+			AgentID: cfg.ID, Instance: t.agent.instance, Identifiers: cfg.Identifiers.String(), Software: software,
+		},
+		Dial: t.agent.dialTarget, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
+		Mux: mux.Config{KeepAlive: cfg.KeepAlive, MaxStreams: cfg.MaxConns, Memory: cfg.Memory, Log: t.log},
+	}
+	l.Up = func(r message.Reply) {
+		up = true
+		t.up(l, r)
+	}
+	l.Start(conn)
+	err = t.serve(ctx, l)
+	return up, err
+}
+
+// serve runs l until it ends, or drains it when ctx ends first.
+func (t *tunnel) serve(ctx context.Context, l *yamux.Agent) error {
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(context.WithoutCancel(ctx)) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.agent.cfg.drainTimeout())
+	defer cancel()
+	l.Drain(grace)
+	l.Close()
+	<-ended
+	return context.Cause(ctx)
+}
+
+// connect reaches the server and ends with a verified TLS connection that speaks
+// our protocol.
+func (t *tunnel) connect(ctx context.Context) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.agent.cfg.handshakeTimeout())
+	defer cancel()
+	conn, err := t.agent.carrier.DialContext(ctx, "tcp", t.server)
+	if err != nil {
+		return nil, err
+	}
+	tc, ok := conn.(*tls.Conn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("server %s: the connection is a %T, not TLS", t.server, conn)
+	}
+	if p := tc.ConnectionState().NegotiatedProtocol; p != link.ALPNYamux {
+		conn.Close()
+		return nil, fmt.Errorf("server %s does not speak ALPN %q", t.server, link.ALPNYamux)
+	}
+	return tc, nil
+}
+
+func (t *tunnel) up(l *yamux.Agent, r message.Reply) {
+	t.mu.Lock()
+	t.info = TunnelInfo{Server: t.server, ServerID: r.ServerID, Connected: true, Protocol: "yamux", Since: time.Now()}
+	t.link = l
+	t.mu.Unlock()
+	t.log.Info("tunnel up", "id", r.ServerID)
+	if tr := t.agent.cfg.Trace; tr != nil && tr.TunnelUp != nil {
+		tr.TunnelUp(t.server, r.ServerID)
+	}
+}
+
+func (t *tunnel) down(err error) {
+	t.mu.Lock()
+	if t.info.Connected || t.info.Since.IsZero() {
+		t.info.Since = time.Now()
+	}
+	t.info.Connected, t.info.Err, t.link = false, err, nil
+	t.mu.Unlock()
+	if tr := t.agent.cfg.Trace; tr != nil && tr.TunnelDown != nil {
+		tr.TunnelDown(t.server, err)
+	}
+}
+
+func (t *tunnel) status() TunnelInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	info := t.info
+	info.Server = t.server
+	if t.link != nil {
+		info.RTT, info.Conns = t.link.RTT(), t.link.Serving()
+	}
+	return info
+}
+
+// makeCarrier builds the road to the servers: verified TLS over the given dialer.
+func (a *Agent) makeCarrier() error {
+	under := a.cfg.Dialer
+	if under == nil {
+		under = &direct.Dialer{}
+	}
+	cfg := transport.Config{
+		Dialer: under, Roots: a.cfg.Roots, Certificates: a.cfg.Certificates,
+		NextProtos: []string{link.ALPNYamux}, MinVersion: tls.VersionTLS13,
+		HandshakeTimeout: a.cfg.handshakeTimeout(),
+	}
+	if name := a.cfg.ServerName; name != "" {
+		cfg.ServerName = func(string) string { return name }
+	}
+	d, err := transport.New(cfg)
+	if err != nil {
+		return err
+	}
+	a.carrier = d
+	return nil
+}
+
+func portOf(address string) uint16 {
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return uint16(n)
+}
