@@ -1,0 +1,3 @@
+# All tests under the race detector, in an order of their own each time. The
+# seed that go prints repeats an order: go test -shuffle=SEED.
+CGO_ENABLED=1 go test -race -shuffle=on -timeout=10m ./...

@@ -1,0 +1,3 @@
+# staticcheck has nothing to say.
+tool=$(build_tool "$STATICCHECK")
+"$tool" ./...

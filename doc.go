@@ -1,0 +1,54 @@
+// Package sallyport is a library of egress dialers for control planes.
+//
+// An apiserver, a hosted control plane or a fleet manager hands it a destination
+// and gets back a connection. The library decides which guarded way out to take:
+// straight over verified TLS, or through a reverse tunnel that an agent on the
+// far side has opened. This package holds the tour and an example; the code is
+// in the packages below, in the order in which a dial takes them.
+//
+// # The contract
+//
+// Package dialer is what all of them have in common. A dialer.Dialer has the one
+// method DialContext, which fits http.Transport, gRPC and client-go. What it
+// returns is a real net.Conn; the context bounds the dial and not the
+// connection; an error is a *dialer.Error that names the hop that broke. Package
+// dialer/dialertest checks all of that against any Dialer, also one of yours.
+//
+// # Which way
+//
+// Package selector gives each destination a class (kubelet, node, pod, service,
+// etcd, controlplane, or one of your own) by rules or by what the caller says,
+// and each class a route. An address without a class and a class without a route
+// are errors; nothing is ever dialed directly for want of a rule. Failover is a
+// route made of several, and has to be asked for.
+//
+// # Straight
+//
+// Package direct dials TCP from this process. It resolves a name once, puts every
+// address to a policy, and dials the address that the policy has seen.
+//
+// # Through a tunnel
+//
+// Package konnectivity has both ends of a reverse tunnel. Its Server takes the
+// connections of agents and is a Dialer through them. Its Agent runs on a node or
+// in a network and connects to targets there. The Server's Identity says what an
+// agent may claim by its certificate, the Agent's Policy what it may be made to
+// connect to; neither can be left out.
+//
+// # Verified
+//
+// Package transport puts verified TLS on top of any Dialer, so that it is the
+// destination that is verified and not the tunnel. Authorities and certificates
+// come from files and follow them; a kubelet can be required to be the very node
+// that was meant. A RoundTripper makes it the one shared HTTP transport of a
+// class. There is no unverified mode.
+//
+// # All of it at work
+//
+// The example embeds the library as a control plane would. The command
+// examples/quickstart shows every class, what is refused, and a rotation.
+//
+// Every constructor checks its configuration and starts nothing. What blocks is
+// called Serve or Run, and owns what it starts. Nothing is global; loggers and
+// trace hooks are handed in, and nil is silent.
+package sallyport
