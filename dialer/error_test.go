@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"syscall"
 	"testing"
 
@@ -76,7 +75,7 @@ func TestErrorIsNetError(t *testing.T) {
 		{context.Canceled, false},
 		{syscall.ECONNREFUSED, false},
 	} {
-		var ne net.Error = &dialer.Error{Err: tt.cause}
+		ne := &dialer.Error{Err: tt.cause} // a net.Error, whose second method is still asked for
 		if ne.Timeout() != tt.want || ne.Temporary() != tt.want {
 			t.Errorf("%v: Timeout %v, Temporary %v; want both %v", ne, ne.Timeout(), ne.Temporary(), tt.want)
 		}

@@ -99,7 +99,7 @@ var ErrAgentStarted = errors.New("konnectivity: the agent has run already")
 // NewAgent checks cfg and returns an Agent. It starts nothing.
 func NewAgent(cfg AgentConfig) (*Agent, error) {
 	if err := checkAgentConfig(&cfg); err != nil {
-		return nil, fmt.Errorf("konnectivity: AgentConfig.%w", err)
+		return nil, err
 	}
 	a := &Agent{
 		cfg: cfg, log: orDiscard(cfg.Log).With("agent", cfg.ID), instance: randomID(),
@@ -114,28 +114,34 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 	return a, nil
 }
 
+// configError says which field of a configuration is wrong and what would be
+// right.
+func configError(field, problem string, args ...any) error {
+	return fmt.Errorf("konnectivity: AgentConfig.%s: "+problem, append([]any{field}, args...)...)
+}
+
 func checkAgentConfig(cfg *AgentConfig) error {
 	if err := checkAgentID(cfg.ID); err != nil {
-		return fmt.Errorf("ID: %w", err)
+		return configError("ID", "%w", err)
 	}
 	ids, err := cfg.Identifiers.Canonical()
 	if err != nil {
-		return fmt.Errorf("Identifiers: %w", err)
+		return configError("Identifiers", "%w", err)
 	}
 	cfg.Identifiers = ids
 	switch {
 	case len(cfg.Servers) == 0:
-		return errors.New("Servers is empty: name at least one host:port")
+		return configError("Servers", "it is empty; name at least one host:port")
 	case cfg.Roots == nil:
-		return errors.New("Roots is required: a server is never trusted unseen")
+		return configError("Roots", "required: a server is never trusted unseen")
 	case cfg.Certificates == nil:
-		return errors.New("Certificates is required: servers know their agents by it")
+		return configError("Certificates", "required: servers know their agents by them")
 	case cfg.Policy == nil:
-		return errors.New("Policy is required: it says what the agent may be made to connect to")
+		return configError("Policy", "required: it says what the agent may be made to connect to")
 	}
 	for i, s := range cfg.Servers {
 		if _, err := checkDestination("tcp", s); err != nil {
-			return fmt.Errorf("Servers[%d]: %w", i, err)
+			return configError(fmt.Sprintf("Servers[%d]", i), "%w", err)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package konnectivity
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net"
@@ -47,6 +48,15 @@ type agentSession struct {
 func (a *agentSession) load() int                { return a.tunnel.Load() }
 func (a *agentSession) draining() bool           { return a.superseded.Load() || a.tunnel.Draining() }
 func (a *agentSession) identifiers() Identifiers { return a.ids }
+
+// flush lets the last bytes of connections that have ended leave. A tunnel that
+// is gone has none.
+func (a *agentSession) flush(ctx context.Context) error {
+	if err := a.tunnel.Flush(ctx); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
 
 func (a *agentSession) info() AgentInfo {
 	return AgentInfo{

@@ -111,7 +111,7 @@ func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, admitted func()
 	var a *agentSession
 	l := yamux.Server{
 		HelloTimeout: s.cfg.handshakeTimeout(),
-		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent, Log: s.log},
+		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent},
 		Authorize: func(ctx context.Context, h message.Hello) (reply message.Reply) {
 			a, reply = s.admit(ctx, conn, h)
 			return reply

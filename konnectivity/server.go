@@ -257,6 +257,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		a.tunnel.Drain()
 	}
 	err := s.waitIdle(ctx)
+	for _, a := range leaving {
+		if err == nil {
+			err = a.flush(ctx)
+		}
+	}
 	s.Close()
 	return err
 }

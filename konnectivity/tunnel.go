@@ -83,7 +83,7 @@ func (t *tunnel) once(ctx context.Context) (up bool, err error) {
 			AgentID: cfg.ID, Instance: t.agent.instance, Identifiers: cfg.Identifiers.String(), Software: software,
 		},
 		Dial: t.agent.dialTarget, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
-		Mux: mux.Config{KeepAlive: cfg.KeepAlive, MaxStreams: cfg.MaxConns, Memory: cfg.Memory, Log: t.log},
+		Mux: mux.Config{KeepAlive: cfg.KeepAlive, MaxStreams: cfg.MaxConns, Memory: cfg.Memory},
 	}
 	l.Up = func(r message.Reply) {
 		up = true

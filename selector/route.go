@@ -18,9 +18,11 @@ type Route struct {
 
 func (r Route) check() error {
 	if r.Name == "" {
+		//lint:ignore ST1005 it starts with the name of a field
 		return errors.New("Name is empty: errors and traces call the route by it")
 	}
 	if isNil(r.Dialer) {
+		//lint:ignore ST1005 it starts with the name of a field
 		return errors.New("Dialer is nil: a direct dial has to be asked for by a Dialer that does it")
 	}
 	return nil

@@ -171,7 +171,7 @@ func TestUpgradeUsesCurrentRootsAndCertificate(t *testing.T) {
 	if err := upgrade(t.Context(), rt, url); err != nil {
 		t.Fatal(err)
 	}
-	if rt.TLSClientConfig() == rt.TLSClientConfig() {
+	if one, other := rt.TLSClientConfig(), rt.TLSClientConfig(); one == other {
 		t.Error("TLSClientConfig returned one configuration twice")
 	}
 	cert, err := rt.TLSClientConfig().GetClientCertificate(&tls.CertificateRequestInfo{})

@@ -50,10 +50,10 @@ func deliver(t testing.TB, f Fixture, from, to net.Conn, size int) {
 
 func writeAndClose(c net.Conn, size int) error {
 	if n, err := c.Write(streamBytes(size)); err != nil || n != size {
-		return fmt.Errorf("Write returned %d, %v; want %d", n, err, size)
+		return fmt.Errorf("wrote %d, %v; want %d", n, err, size)
 	}
 	if err := c.Close(); err != nil {
-		return fmt.Errorf("Close: %w", err)
+		return fmt.Errorf("closing: %w", err)
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ type Session interface {
 	Draining() bool
 	// Drain tells the agent that this server is about to leave.
 	Drain()
+	// Flush waits until what was sent has left this process, so that a Close
+	// right after it cuts nothing off.
+	Flush(ctx context.Context) error
 	// RTT is the measured round trip, zero when not yet known.
 	RTT() time.Duration
 	// Close ends the tunnel and every connection in it.

@@ -2,7 +2,6 @@ package mux
 
 import (
 	"cmp"
-	"log/slog"
 	"math"
 	"time"
 )
@@ -37,9 +36,6 @@ type Config struct {
 	// has arrived for two of them after a silent one. Zero means 4 s, which
 	// notices within 12 s; negative sends none.
 	KeepAlive time.Duration
-
-	// Log gets what only an operator can act upon. Nil is silent.
-	Log *slog.Logger
 }
 
 // Windows. A stream starts with minWindow, which both ends assume and in which a
@@ -68,11 +64,4 @@ func (c *Config) startWindow() int {
 		return plainWindow
 	}
 	return minWindow
-}
-
-func (c *Config) log() *slog.Logger {
-	if c.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return c.Log
 }

@@ -118,6 +118,10 @@ func (s *Session) Close() error {
 	return nil
 }
 
+// Flush waits until everything sent so far has been written to the conn. Before
+// a Close it is what keeps the last words of streams that have just ended.
+func (s *Session) Flush(ctx context.Context) error { return s.w.flush(ctx) }
+
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
 

@@ -177,8 +177,6 @@ func (st *Stream) addCredit(n int) {
 	}
 }
 
-func (st *Stream) writeEnd() <-chan struct{} { return st.wend }
-
 func (st *Stream) writeError() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"context"
 	"container/list"
 	"net"
 	"os"
@@ -21,6 +22,8 @@ type writer struct {
 	spare   []byte  // the control buffer not in use
 	queue   list.List
 	relief  chan struct{} // see backlog
+	quiet   chan struct{} // see flush
+	busy    bool          // a batch is being written to the conn
 	err     error
 	wake    chan struct{}
 }
@@ -191,6 +194,29 @@ func (w *writer) relieve() {
 	}
 }
 
+// flush waits until everything appended so far has been written to the conn.
+func (w *writer) flush(ctx context.Context) error {
+	w.mu.Lock()
+	if w.err != nil || (!w.busy && len(w.control) == 0 && w.batch == nil && w.queue.Len() == 0) {
+		defer w.mu.Unlock()
+		return w.err
+	}
+	if w.quiet == nil {
+		w.quiet = make(chan struct{})
+	}
+	quiet := w.quiet
+	w.mu.Unlock()
+	w.signal()
+	select {
+	case <-quiet:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // swap takes what is to be sent: control frames and the batch, either of which
 // may be empty, and starts the next batch from the queue.
 func (w *writer) swap() (control []byte, batch *[]byte, err error) {
@@ -201,6 +227,11 @@ func (w *writer) swap() (control []byte, batch *[]byte, err error) {
 	}
 	control, w.control, w.spare = w.control, w.spare[:0], nil
 	batch, w.batch = w.batch, nil
+	w.busy = len(control) > 0 || batch != nil
+	if !w.busy && w.quiet != nil {
+		close(w.quiet)
+		w.quiet = nil
+	}
 	w.relieve()
 	w.refill()
 	return control, batch, nil
@@ -248,6 +279,10 @@ func (w *writer) fail(err error) {
 		close(e.done)
 	}
 	w.relieve()
+	if w.quiet != nil {
+		close(w.quiet)
+		w.quiet = nil
+	}
 	w.control = nil
 	if w.batch != nil {
 		recycle(w.batch)

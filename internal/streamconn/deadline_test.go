@@ -30,7 +30,7 @@ func TestDeadline(t *testing.T) {
 		if d.Passed() || passed(waiting) {
 			t.Error("passed early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if !d.Passed() || !passed(waiting) {
 			t.Error("did not pass, or who waited before Set was not told")

@@ -179,6 +179,7 @@ func (a *Agent) Drain(ctx context.Context) {
 			return
 		}
 	}
+	a.session.Flush(ctx) // the last connection's last bytes
 }
 
 func (a *Agent) noticeIdle() {

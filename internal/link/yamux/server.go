@@ -204,6 +204,9 @@ func (s *Session) Drain() {
 	}
 }
 
+// Flush implements link.Session.
+func (s *Session) Flush(ctx context.Context) error { return s.mux.Flush(ctx) }
+
 // RTT implements link.Session.
 func (s *Session) RTT() time.Duration { return s.mux.RTT() }
 
