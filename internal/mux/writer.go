@@ -1,8 +1,8 @@
 package mux
 
 import (
-	"context"
 	"container/list"
+	"context"
 	"net"
 	"os"
 	"sync"
