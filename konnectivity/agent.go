@@ -54,8 +54,9 @@ type AgentConfig struct {
 	// KeepAlive is the time between pings; a dead server is noticed within three
 	// of them. Zero means 4 s, negative sends none.
 	KeepAlive time.Duration
-	// MinBackoff and MaxBackoff bound the jittered wait before a lost or refused
-	// tunnel is tried again. Zero means 250 ms and 10 s.
+	// MinBackoff and MaxBackoff bound the jittered wait before a lost tunnel is
+	// tried again. Zero means 250 ms and 3 s. An agent that the server refuses
+	// waits up to ten times as long.
 	MinBackoff, MaxBackoff time.Duration
 	// DrainTimeout is how long connections may go on once Run's context has
 	// ended. Zero means 10 s, negative ends them at once. A pool of idle HTTP
@@ -90,6 +91,8 @@ type Agent struct {
 	target   *direct.Dialer
 	instance string
 	tunnels  []*tunnel
+	rest     sync.WaitGroup // connections that outlive their tunnel for a while
+	patience context.Context
 	started  sync.Once
 }
 
@@ -161,11 +164,11 @@ func (c *AgentConfig) drainTimeout() time.Duration {
 	return positiveOr(c.DrainTimeout, 10*time.Second)
 }
 
-func (c *AgentConfig) backoff() *backoff.Backoff {
-	return backoff.Policy{
-		Base: positiveOr(c.MinBackoff, 250*time.Millisecond),
-		Max:  positiveOr(c.MaxBackoff, 10*time.Second),
-	}.New()
+// backoff returns the waits after a lost tunnel, and those after a refusal, which
+// time alone seldom changes.
+func (c *AgentConfig) backoff() (lost, refused *backoff.Backoff) {
+	least, most := positiveOr(c.MinBackoff, 250*time.Millisecond), positiveOr(c.MaxBackoff, 3*time.Second)
+	return backoff.Policy{Base: least, Max: most}.New(), backoff.Policy{Base: least, Max: 10 * most}.New()
 }
 
 // Run keeps the tunnels up until ctx ends. Then it asks the servers for no new
@@ -174,11 +177,21 @@ func (c *AgentConfig) backoff() *backoff.Backoff {
 func (a *Agent) Run(ctx context.Context) error {
 	err := ErrAgentStarted
 	a.started.Do(func() {
+		patience, giveUp := context.WithCancel(context.Background())
+		defer giveUp()
+		a.patience = patience
+		// Whatever still goes on has as long as a drain, from the same moment.
+		stop := context.AfterFunc(ctx, func() {
+			grace := time.AfterFunc(a.cfg.drainTimeout(), giveUp)
+			context.AfterFunc(patience, func() { grace.Stop() })
+		})
+		defer stop()
 		var running sync.WaitGroup
 		for _, t := range a.tunnels {
 			running.Go(func() { t.keep(ctx) })
 		}
 		running.Wait()
+		a.rest.Wait()
 		err = context.Cause(ctx)
 	})
 	return err

@@ -2,7 +2,6 @@ package konnectivity
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net"
@@ -25,6 +24,9 @@ type AgentInfo struct {
 	Conns       int  // connections open or being opened through it
 	Draining    bool // it has asked for no new connections
 }
+
+// instance is one run of one agent.
+type instance struct{ id, instance string }
 
 func compareAgents(a, b AgentInfo) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), a.Since.Compare(b.Since))
@@ -49,15 +51,6 @@ func (a *agentSession) load() int                { return a.tunnel.Load() }
 func (a *agentSession) draining() bool           { return a.superseded.Load() || a.tunnel.Draining() }
 func (a *agentSession) identifiers() Identifiers { return a.ids }
 
-// flush lets the last bytes of connections that have ended leave. A tunnel that
-// is gone has none.
-func (a *agentSession) flush(ctx context.Context) error {
-	if err := a.tunnel.Flush(ctx); err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
 func (a *agentSession) info() AgentInfo {
 	return AgentInfo{
 		ID: a.id, Identifiers: a.ids, Remote: a.remote, Subject: a.subject, Software: a.software,
@@ -70,10 +63,12 @@ func (a *agentSession) info() AgentInfo {
 func (s *Server) up(a *agentSession) {
 	s.picker.add(a) // before anybody is told that it is there
 	s.mu.Lock()
-	for old := range s.sessions {
-		if old.id == a.id && old.instance == a.instance && a.instance != "" {
+	if a.instance != "" {
+		key := instance{a.id, a.instance}
+		if old := s.newest[key]; old != nil {
 			old.superseded.Store(true)
 		}
+		s.newest[key] = a
 	}
 	s.sessions[a] = struct{}{}
 	leaving := s.state != running
@@ -96,6 +91,9 @@ func (s *Server) down(a *agentSession, err error) {
 	s.picker.remove(a)
 	s.mu.Lock()
 	delete(s.sessions, a)
+	if key := (instance{a.id, a.instance}); s.newest[key] == a {
+		delete(s.newest, key)
+	}
 	s.mu.Unlock()
 	s.log.Info("agent down", "agent", a.id, "remote", a.remote.String(), "err", err)
 	if t := s.cfg.Trace; t != nil && t.AgentDown != nil {

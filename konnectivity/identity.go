@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"net"
@@ -95,8 +96,26 @@ func verifiedLeaf(s tls.ConnectionState) (*x509.Certificate, error) {
 	case len(s.VerifiedChains) == 0 || len(s.VerifiedChains[0]) == 0 || s.VerifiedChains[0][0] == nil:
 		return nil, fmt.Errorf("%w: no verified client certificate", dialer.ErrDenied)
 	}
-	return s.VerifiedChains[0][0], nil
+	leaf := s.VerifiedChains[0][0]
+	if n := commonNames(leaf); n > 1 {
+		// crypto/x509 reports the last of them, others the first: whoever signed it
+		// may have looked at another one than we would.
+		return nil, fmt.Errorf("%w: the certificate has %d common names", dialer.ErrDenied, n)
+	}
+	return leaf, nil
 }
+
+// commonNames counts the common names in leaf's subject.
+func commonNames(leaf *x509.Certificate) (n int) {
+	for _, name := range leaf.Subject.Names {
+		if name.Type.Equal(oidCommonName()) {
+			n++
+		}
+	}
+	return n
+}
+
+func oidCommonName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 4, 3} }
 
 // describeLeaf names a certificate for an error, by its first URI if it has no
 // subject, as SPIFFE's may.

@@ -31,6 +31,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
+	stopLife := context.AfterFunc(s.life, func() { cancel(ErrServerClosed) })
+	defer stopLife()
 
 	var tunnels sync.WaitGroup
 	err := s.acceptLoop(ctx, ln, &tunnels)
@@ -50,14 +52,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 func (s *Server) acceptLoop(ctx context.Context, ln net.Listener, tunnels *sync.WaitGroup) error {
 	retry := backoff.Policy{Base: 5 * time.Millisecond, Max: time.Second}.New()
 	for {
-		select {
-		case s.slots <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 		conn, err := ln.Accept()
 		if err != nil {
-			<-s.slots
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return err
 			}
@@ -76,20 +72,19 @@ func (s *Server) acceptLoop(ctx context.Context, ln net.Listener, tunnels *sync.
 
 // serveConn serves one agent from its TLS handshake to the end of its tunnel.
 func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
-	release := sync.OnceFunc(func() { <-s.slots })
-	defer release()
-	if !s.addConn(conn) {
-		conn.Close()
+	defer conn.Close()
+	settled, ok := s.addConn(conn)
+	if !ok {
 		return
 	}
 	defer s.removeConn(conn)
-	defer conn.Close()
+	defer settled()
 	tlsConn, err := s.handshake(ctx, conn)
 	if err != nil {
 		s.refused(conn, fmt.Errorf("TLS handshake: %w", err))
 		return
 	}
-	s.serveYamux(ctx, tlsConn, release)
+	s.serveYamux(ctx, tlsConn, settled)
 }
 
 func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
@@ -99,25 +94,44 @@ func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
-	if p := tc.ConnectionState().NegotiatedProtocol; p != link.ALPNYamux {
-		return nil, fmt.Errorf("the agent offered no protocol of this server; want ALPN %q", link.ALPNYamux)
+	if err := checkHandshake(tc.ConnectionState()); err != nil {
+		return nil, err
 	}
 	return tc, nil
 }
 
-// serveYamux serves a tunnel of our own protocol. admitted is called when the
+// checkHandshake holds every agent to what ServerConfig.TLS promises, whatever a
+// GetConfigForClient has made of it.
+func checkHandshake(state tls.ConnectionState) error {
+	switch {
+	case state.NegotiatedProtocol != link.ALPNYamux:
+		return fmt.Errorf("the agent offered no protocol of this server; want ALPN %q", link.ALPNYamux)
+	case state.Version < tls.VersionTLS13:
+		return fmt.Errorf("%s was negotiated; want TLS 1.3", tls.VersionName(state.Version))
+	case len(state.VerifiedChains) == 0:
+		return errors.New("no client certificate was asked for and verified: GetConfigForClient must set ClientAuth to RequireAndVerifyClientCert")
+	}
+	return nil
+}
+
+// serveYamux serves a tunnel of our own protocol. settled is called when the
 // agent no longer counts as one that is being set up.
-func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, admitted func()) {
+func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, settled func()) {
 	var a *agentSession
+	defer func() {
+		if a != nil {
+			s.leave(a)
+		}
+	}()
 	l := yamux.Server{
 		HelloTimeout: s.cfg.handshakeTimeout(),
 		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent},
 		Authorize: func(ctx context.Context, h message.Hello) (reply message.Reply) {
 			a, reply = s.admit(ctx, conn, h)
+			settled() // a refused agent may take its time to read why
 			return reply
 		},
 		Up: func(t *yamux.Session, h message.Hello) {
-			admitted()
 			a.tunnel = t
 			s.up(a)
 		},
@@ -145,7 +159,7 @@ func (s *Server) admit(ctx context.Context, conn *tls.Conn, h message.Hello) (*a
 		reply.Status, reply.Text = message.Denied, err.Error()
 		return nil, reply
 	}
-	if err := s.roomForAgent(); err != nil {
+	if err := s.enter(claim.AgentID); err != nil {
 		reply.Status, reply.Text = message.Unavailable, err.Error()
 		return nil, reply
 	}
@@ -155,16 +169,20 @@ func (s *Server) admit(ctx context.Context, conn *tls.Conn, h message.Hello) (*a
 	}, reply
 }
 
-func (s *Server) roomForAgent() error {
+// enter takes a place for one more tunnel of an agent; leave gives it back.
+func (s *Server) enter(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != running {
 		return ErrServerClosed
 	}
-	if len(s.sessions) >= s.cfg.maxAgents() {
-		return fmt.Errorf("the server has its %d agents", s.cfg.maxAgents())
-	}
-	return nil
+	return s.places.take(id)
+}
+
+func (s *Server) leave(a *agentSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places.give(a.id)
 }
 
 func (s *Server) refused(conn net.Conn, err error) {
@@ -200,14 +218,26 @@ func (s *Server) removeListener(ln net.Listener) {
 	delete(s.listeners, ln)
 }
 
-func (s *Server) addConn(c net.Conn) bool {
+// addConn takes the conn of an agent that has yet to say who it is. Such conns
+// are few: when there are too many the oldest one is closed, so that those who
+// connect and say nothing keep nobody out. settled, which may be called again,
+// ends that state.
+func (s *Server) addConn(c net.Conn) (settled func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != running {
-		return false
+		return nil, false
 	}
 	s.conns[c] = struct{}{}
-	return true
+	if s.setups.Len() >= s.cfg.maxHandshakes() {
+		s.setups.Remove(s.setups.Front()).(net.Conn).Close()
+	}
+	place := s.setups.PushBack(c)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.setups.Remove(place) // does nothing the second time
+	}, true
 }
 
 func (s *Server) removeConn(c net.Conn) {

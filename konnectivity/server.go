@@ -1,6 +1,7 @@
 package konnectivity
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -47,8 +48,12 @@ type ServerConfig struct {
 	// MaxAgents bounds the tunnels that are up. Zero means 16384.
 	MaxAgents int
 
-	// MaxHandshakes bounds the tunnels that are being set up; further agents wait
-	// in the listener's queue. Zero means 128.
+	// MaxTunnelsPerAgent bounds the tunnels of one agent id, so that no agent can
+	// take the place of the others. Zero means 8.
+	MaxTunnelsPerAgent int
+
+	// MaxHandshakes bounds the tunnels that are being set up. When there are more,
+	// the one that has taken longest is given up for the newest. Zero means 128.
 	MaxHandshakes int
 
 	// MemoryPerAgent bounds what one agent's connections may hold in receive
@@ -73,8 +78,9 @@ type ServerTrace struct {
 func (c *ServerConfig) handshakeTimeout() time.Duration {
 	return positiveOr(c.HandshakeTimeout, 10*time.Second)
 }
-func (c *ServerConfig) maxAgents() int     { return positiveOr(c.MaxAgents, 16384) }
-func (c *ServerConfig) maxHandshakes() int { return positiveOr(c.MaxHandshakes, 128) }
+func (c *ServerConfig) maxAgents() int          { return positiveOr(c.MaxAgents, 16384) }
+func (c *ServerConfig) maxTunnelsPerAgent() int { return positiveOr(c.MaxTunnelsPerAgent, 8) }
+func (c *ServerConfig) maxHandshakes() int      { return positiveOr(c.MaxHandshakes, 128) }
 
 func positiveOr[T int | time.Duration](v, otherwise T) T {
 	if v <= 0 {
@@ -97,12 +103,16 @@ type Server struct {
 	tls    *tls.Config
 	log    *slog.Logger
 	picker *picker[*agentSession]
-	slots  chan struct{} // one per handshake under way
+	life   context.Context // ends with Close
+	end    context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	conns     map[net.Conn]struct{} // every agent's, from accept to end
 	sessions  map[*agentSession]struct{}
+	newest    map[instance]*agentSession
+	places    places
+	setups    list.List     // of net.Conn: tunnels being set up, the oldest first
 	arrived   chan struct{} // closed, and replaced, when an agent comes
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after
@@ -136,13 +146,16 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if cfg.ID == "" {
 		cfg.ID = randomID()
 	}
+	life, end := context.WithCancel(context.Background())
 	return &Server{
-		cfg: cfg, tls: agentListenerTLS(cfg.TLS), log: orDiscard(cfg.Log).With("server", cfg.ID),
+		life: life, end: end,
+		places: places{max: cfg.maxAgents(), perAgent: cfg.maxTunnelsPerAgent(), taken: make(map[string]int)},
+		cfg:    cfg, tls: agentListenerTLS(cfg.TLS), log: orDiscard(cfg.Log).With("server", cfg.ID),
 		picker:    newPicker[*agentSession](),
-		slots:     make(chan struct{}, cfg.maxHandshakes()),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[net.Conn]struct{}),
 		sessions:  make(map[*agentSession]struct{}),
+		newest:    make(map[instance]*agentSession),
 		arrived:   make(chan struct{}),
 	}, nil
 }
@@ -224,6 +237,7 @@ func (s *Server) Close() error {
 		close(s.arrived) // nobody comes any more
 	}
 	s.closeListeners()
+	s.end()
 	for c := range s.conns {
 		c.Close()
 	}
@@ -253,17 +267,31 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		leaving = append(leaving, a)
 	}
 	s.mu.Unlock()
-	for _, a := range leaving {
-		a.tunnel.Drain()
-	}
-	err := s.waitIdle(ctx)
-	for _, a := range leaving {
-		if err == nil {
-			err = a.flush(ctx)
-		}
-	}
+	err := shutDown(ctx, leaving, s.waitIdle)
 	s.Close()
 	return err
+}
+
+// shutDown tells the agents to leave, waits for their connections to end and for
+// what was sent last to arrive. One agent does not wait for another.
+func shutDown(ctx context.Context, agents []*agentSession, idle func(context.Context) error) error {
+	var telling sync.WaitGroup
+	for _, a := range agents {
+		telling.Go(func() { a.tunnel.Drain(ctx) })
+	}
+	telling.Wait()
+	if err := idle(ctx); err != nil {
+		return err
+	}
+	var flushing sync.WaitGroup
+	for _, a := range agents {
+		flushing.Go(func() { a.tunnel.Flush(ctx) })
+	}
+	flushing.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // idlePoll is how often Shutdown looks whether connections are left, as

@@ -3,6 +3,7 @@ package konnectivity
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -47,16 +48,22 @@ type tunnel struct {
 
 // keep connects, serves and reconnects until ctx ends, and then drains.
 func (t *tunnel) keep(ctx context.Context) {
-	retry := t.agent.cfg.backoff()
+	lost, refused := t.agent.cfg.backoff()
 	for ctx.Err() == nil {
 		began := time.Now()
 		up, err := t.once(ctx)
+		t.down(err)
 		if ctx.Err() != nil {
 			return
 		}
-		t.down(err)
-		if up && time.Since(began) > retry.Policy.Max {
-			retry.Reset() // it held; a server that drops us at once is not hammered
+		if up && time.Since(began) > lost.Policy.Max {
+			lost.Reset() // it held; a server that drops us at once is not hammered
+		}
+		retry := lost
+		if _, no := errors.AsType[*yamux.RefusedError](err); no {
+			retry = refused
+		} else {
+			refused.Reset()
 		}
 		wait := retry.Next()
 		if up {
@@ -91,6 +98,7 @@ func (t *tunnel) once(ctx context.Context) (up bool, err error) {
 	}
 	l.Start(conn)
 	err = t.serve(ctx, l)
+	t.agent.rest.Go(func() { l.Finish(t.agent.patience) })
 	return up, err
 }
 

@@ -27,9 +27,10 @@ type Session interface {
 	Load() int
 	// Draining reports whether the agent has asked for no new connections.
 	Draining() bool
-	// Drain tells the agent that this server is about to leave.
-	Drain()
-	// Flush waits until what was sent has left this process, so that a Close
+	// Drain tells the agent that this server is about to leave. ctx bounds the
+	// telling.
+	Drain(ctx context.Context)
+	// Flush waits until the agent has received what was sent, so that a Close
 	// right after it cuts nothing off.
 	Flush(ctx context.Context) error
 	// RTT is the measured round trip, zero when not yet known.

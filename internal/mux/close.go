@@ -138,6 +138,10 @@ func (st *Stream) stop(err error) (tell func()) {
 	return tell
 }
 
+// PeerFinished reports whether the peer has sent all it will, in good order, and
+// all of it is here.
+func (st *Stream) PeerFinished() bool { return st.recv.Ended() == io.EOF }
+
 // peerFinished handles FIN: after what is buffered comes io.EOF.
 func (st *Stream) peerFinished() { st.recv.End(io.EOF) }
 

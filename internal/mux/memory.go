@@ -3,40 +3,73 @@ package mux
 import "sync/atomic"
 
 // memory counts the receive windows granted by one session against its limit.
+//
+// A stream that stalls keeps what it was granted, for that much may be on its
+// way. So what one stream can take must leave something for the next: growth
+// gets half of the memory, and no stream more than half of what is left of that
+// half. Streams at their first window never compete with growth.
 type memory struct {
 	limit int64
-	used  atomic.Int64
+	used  atomic.Int64 // everything granted
+	base  atomic.Int64 // of it, first windows
+	grown atomic.Int64 // of it, growth
 }
 
-// take grants n bytes, or none. keep bytes of the limit stay untouched, so that
-// streams which grow leave room for streams to come.
-func (m *memory) take(n, keep int64) bool {
+// takeFrom grants n bytes of one account as long as it stays within limit.
+func takeFrom(account *atomic.Int64, n, limit int64) bool {
 	for {
-		used := m.used.Load()
-		if used+n > m.limit-keep {
+		used := account.Load()
+		if used+n > limit {
 			return false
 		}
-		if m.used.CompareAndSwap(used, used+n) {
+		if account.CompareAndSwap(used, used+n) {
 			return true
 		}
 	}
 }
 
-func (m *memory) give(n int64) { m.used.Add(-n) }
-
 // admit returns the window for a new stream beyond the start window it has in
-// any case, or ok false when there is no memory for even that.
+// any case, or ok false when there is no memory for even that. A quarter of the
+// memory goes to streams at the full first window; further ones start small.
 func (m *memory) admit(start, base int64) (extra int64, ok bool) {
-	if !m.take(start, 0) {
+	if !takeFrom(&m.used, start, m.limit) {
 		return 0, false
 	}
-	// Half of the memory goes to streams at their base window; beyond that a new
-	// stream has to earn its growth.
-	if base > start && m.take(base-start, m.limit/2) {
-		return base - start, true
+	extra = base - start
+	if extra <= 0 || !takeFrom(&m.base, extra, m.limit/4) {
+		return 0, true
 	}
-	return 0, true
+	if !takeFrom(&m.used, extra, m.limit) {
+		m.base.Add(-extra)
+		return 0, true
+	}
+	return extra, true
 }
 
-// grow grants n more to a stream that keeps up. A quarter stays for newcomers.
-func (m *memory) grow(n int64) bool { return m.take(n, m.limit/4) }
+// grow grants up to want bytes more to a stream that keeps up, and returns how
+// many. Less than a frame is not worth having.
+func (m *memory) grow(want int64) int64 {
+	for {
+		grown := m.grown.Load()
+		more := min(want, (m.limit/2-grown)/2)
+		if more < maxPayload {
+			return 0
+		}
+		if !m.grown.CompareAndSwap(grown, grown+more) {
+			continue
+		}
+		if !takeFrom(&m.used, more, m.limit) {
+			m.grown.Add(-more)
+			return 0
+		}
+		return more
+	}
+}
+
+// give takes back what a stream was granted: its start window, what it was
+// admitted with beyond, and its growth.
+func (m *memory) give(start, extra, grown int64) {
+	m.used.Add(-(start + extra + grown))
+	m.base.Add(-extra)
+	m.grown.Add(-grown)
+}

@@ -1,12 +1,17 @@
 package mux
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
 // deadAfter is how many silent keepalive intervals end a session.
 const deadAfter = 2
+
+// stuckAfter is how long the conn may take for one batch. A peer that talks but
+// does not read would otherwise look alive for ever.
+const stuckAfter = 30 * time.Second
 
 // pinger measures the round trip and notices a dead peer. One ping is under way
 // at a time.
@@ -17,6 +22,8 @@ type pinger struct {
 	seq  uint32
 	sent time.Time // zero when none is under way
 	last time.Time // when the last one was sent
+
+	receipts map[uint32]chan struct{} // pings somebody waits for
 }
 
 // run pings at every interval until the session ends. Anything that arrives
@@ -44,6 +51,10 @@ func (p *pinger) run() {
 			s.end(errSilent)
 			return
 		}
+		if s.w.writingFor() > stuckAfter {
+			s.end(errStuck)
+			return
+		}
 		p.send()
 	}
 }
@@ -63,6 +74,36 @@ func (p *pinger) send() {
 	p.session.overtake(h)
 }
 
+// barrier sends a ping and waits for its pong.
+func (p *pinger) barrier(ctx context.Context) error {
+	got := make(chan struct{})
+	p.mu.Lock()
+	p.seq++
+	seq := p.seq
+	p.sent, p.last = time.Now(), time.Now()
+	if p.receipts == nil {
+		p.receipts = make(map[uint32]chan struct{})
+	}
+	p.receipts[seq] = got
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		delete(p.receipts, seq)
+		p.mu.Unlock()
+	}()
+	if err := p.session.overtake(header{typ: typePing, flags: flagSYN, length: seq}); err != nil {
+		return err
+	}
+	select {
+	case <-got:
+		return nil
+	case <-p.session.done:
+		return p.session.lost()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // want asks for a fresh measurement for a window that filled up in d: the round
 // trip must be about as young as the traffic it is compared with.
 func (p *pinger) want(d time.Duration) {
@@ -78,6 +119,10 @@ func (p *pinger) want(d time.Duration) {
 func (p *pinger) pong(seq uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if got := p.receipts[seq]; got != nil {
+		close(got)
+		delete(p.receipts, seq)
+	}
 	if seq != p.seq || p.sent.IsZero() {
 		return // late, or never asked for
 	}

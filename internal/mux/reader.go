@@ -126,7 +126,7 @@ func (s *Session) accept(h header) error {
 	if s.ours(h.id) || h.id <= s.lastPeer {
 		s.mu.Unlock()
 		if haveMemory {
-			s.mem.give(start + extra)
+			s.mem.give(start, extra, 0)
 		}
 		return fmt.Errorf("%w: the peer opened stream %d after %d", ErrProtocol, h.id, s.lastPeer)
 	}
@@ -142,7 +142,7 @@ func (s *Session) accept(h header) error {
 	s.mu.Unlock()
 	if refuse {
 		if haveMemory {
-			s.mem.give(start + extra)
+			s.mem.give(start, extra, 0)
 		}
 		return s.overtake(header{typ: typeWindow, flags: flagRST, id: h.id, length: uint32(ReasonRefused)})
 	}

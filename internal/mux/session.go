@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sallyport/sallyport/dialer"
 )
 
 // Errors of opening a stream.
@@ -18,6 +20,7 @@ var (
 	ErrExhausted = errors.New("mux: the session has used all its stream numbers")
 	ErrMemory    = errors.New("mux: the session's receive memory is used up")
 	errFlood     = fmt.Errorf("%w: more answers demanded than read", ErrProtocol)
+	errStuck     = fmt.Errorf("the peer does not read: %w", errTimeout{})
 	errSilent    = fmt.Errorf("no answer to keepalive: %w", errTimeout{})
 )
 
@@ -99,11 +102,7 @@ func (s *Session) end(err error) {
 	s.streams, s.incoming = nil, 0
 	s.mu.Unlock()
 
-	cause := err
-	if cause == nil {
-		cause = net.ErrClosed
-	}
-	lost := &sessionError{cause: cause}
+	lost := s.lost()
 	s.w.fail(lost)
 	for _, st := range streams {
 		st.peerReset(lost)
@@ -118,9 +117,15 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// Flush waits until everything sent so far has been written to the conn. Before
-// a Close it is what keeps the last words of streams that have just ended.
-func (s *Session) Flush(ctx context.Context) error { return s.w.flush(ctx) }
+// Flush waits until the peer has received everything sent so far. Before a Close
+// it is what keeps the last words of streams that have just ended: a conn that
+// is closed over unread pings is reset, and loses what is on its way.
+func (s *Session) Flush(ctx context.Context) error {
+	if err := s.w.flush(ctx); err != nil {
+		return err
+	}
+	return s.ping.barrier(ctx) // frames are served in order, so the pong is a receipt
+}
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
@@ -165,7 +170,7 @@ func (s *Session) Open(ctx context.Context) (*Stream, error) {
 	}
 	st, err := s.announce(extra)
 	if err != nil && st == nil {
-		s.mem.give(start + extra)
+		s.mem.give(start, extra, 0)
 	} else if err != nil {
 		st.gone()
 		st = nil
@@ -190,7 +195,7 @@ func (s *Session) register(extra int64) (*Stream, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.streams == nil:
-		return nil, &sessionError{cause: cmpErr(s.err, net.ErrClosed)}
+		return nil, s.lostLocked()
 	case s.goneAway.Load():
 		return nil, ErrGoAway
 	case s.nextID > math.MaxUint32-2:
@@ -202,11 +207,18 @@ func (s *Session) register(extra int64) (*Stream, error) {
 	return st, nil
 }
 
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
+// lost returns what calls on a session that has ended fail with.
+func (s *Session) lost() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lostLocked()
+}
+
+func (s *Session) lostLocked() error {
+	if s.err != nil {
+		return &sessionError{cause: s.err}
 	}
-	return otherwise
+	return &sessionError{cause: net.ErrClosed}
 }
 
 // waitForRoom keeps opens from piling up frames that nobody reads.
@@ -219,7 +231,7 @@ func (s *Session) waitForRoom(ctx context.Context) error {
 		select {
 		case <-relief:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return dialer.CauseOf(ctx, ctx.Err())
 		}
 	}
 }

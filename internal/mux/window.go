@@ -9,7 +9,10 @@ import (
 // send, and how large the window has become.
 type window struct {
 	mu       sync.Mutex
-	size     int64     // bytes granted at most at any moment, counted in memory
+	size     int64     // bytes granted at most at any moment: the three below
+	start    int64     // what both ends assume
+	extra    int64     // what the stream was admitted with beyond
+	grown    int64     // what it grew by
 	left     int64     // of it, what the peer may still send
 	pending  int64     // read since the last update
 	last     time.Time // of the last update
@@ -17,6 +20,7 @@ type window struct {
 }
 
 func (w *window) init(start, extra int64) {
+	w.start, w.extra = start, extra
 	w.size, w.left = start+extra, start+extra
 }
 
@@ -64,10 +68,12 @@ func (w *window) enlarge(s *Session) int64 {
 	if s.cfg.Plain {
 		return 0
 	}
-	more := min(w.size, int64(s.cfg.maxWindow())-w.size)
-	if more <= 0 || !s.mem.grow(more) {
+	want := min(w.size, int64(s.cfg.maxWindow())-w.size)
+	if want <= 0 {
 		return 0
 	}
+	more := s.mem.grow(want)
+	w.grown += more
 	w.size += more
 	return more
 }
@@ -78,6 +84,6 @@ func (w *window) close(m *memory) {
 	defer w.mu.Unlock()
 	if !w.returned {
 		w.returned = true
-		m.give(w.size)
+		m.give(w.start, w.extra, w.grown)
 	}
 }

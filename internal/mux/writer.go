@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // maxControl bounds the answers a peer can make us queue (pongs, acks, resets)
@@ -24,6 +26,7 @@ type writer struct {
 	relief  chan struct{} // see backlog
 	quiet   chan struct{} // see flush
 	busy    bool          // a batch is being written to the conn
+	since   atomic.Int64  // when that began, in Unix nanoseconds; 0 while none is
 	err     error
 	wake    chan struct{}
 }
@@ -291,6 +294,15 @@ func (w *writer) fail(err error) {
 	w.signal()
 }
 
+// writingFor returns how long the conn has been taking the batch at hand.
+func (w *writer) writingFor() time.Duration {
+	since := w.since.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, since))
+}
+
 // run writes batches to conn until a write or the session fails.
 func (w *writer) run(conn net.Conn) error {
 	for {
@@ -303,9 +315,11 @@ func (w *writer) run(conn net.Conn) error {
 			<-w.wake // fail signals too
 			continue
 		}
+		w.since.Store(time.Now().UnixNano())
 		if err := send(conn, control, batch); err != nil {
 			return err
 		}
+		w.since.Store(0)
 		w.reuse(control)
 	}
 }

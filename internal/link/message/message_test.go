@@ -96,7 +96,6 @@ func TestMalformed(t *testing.T) {
 		"length over the message": {new(Hello), "03 12 7f 65"},
 		"too long":                {new(Hello), "81 80 04"},
 		"truncated tag":           {new(Control), "01 80"},
-		"timeout of years":        {new(Request), "11 0a 01 74 12 01 61 18 ff ff ff ff ff ff ff ff 7f 00"},
 	} {
 		b, err := hex.DecodeString(strings.ReplaceAll(c.hex, " ", ""))
 		if err != nil {
@@ -114,6 +113,18 @@ func TestMalformed(t *testing.T) {
 	}
 	if err := Write(io.Discard, &Hello{AgentID: strings.Repeat("x", MaxSize)}); err == nil {
 		t.Error("a message the far end must refuse was written")
+	}
+}
+
+func TestLongTimeoutsAreClamped(t *testing.T) {
+	b := Append(nil, &Request{Network: "tcp", Address: "a:1", Timeout: 1000 * time.Hour})
+	var r Request
+	if err := Read(bytes.NewReader(b), &r); err != nil || r.Timeout != maxTimeout {
+		t.Errorf("sent long: %v, %v", r.Timeout, err)
+	}
+	forever := append([]byte{0x0a, 1, 't', 0x12, 1, 'a', 0x18}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)
+	if err := Parse(forever, &r); err != nil || r.Timeout != maxTimeout {
+		t.Errorf("received long: %v, %v", r.Timeout, err)
 	}
 }
 

@@ -17,10 +17,13 @@ type Request struct {
 	Timeout time.Duration // 3: in milliseconds
 }
 
+// maxTimeout is as long as any timeout is taken to be. A longer one is as good.
+const maxTimeout = 24 * time.Hour
+
 func (r *Request) appendTo(b []byte) []byte {
 	b = appendString(b, 1, r.Network)
 	b = appendString(b, 2, r.Address)
-	return appendUint(b, 3, uint64(r.Timeout.Milliseconds()))
+	return appendUint(b, 3, uint64(min(max(r.Timeout, 0), maxTimeout).Milliseconds()))
 }
 
 func (r *Request) set(f field) error {
@@ -31,8 +34,8 @@ func (r *Request) set(f field) error {
 		return f.str(&r.Address)
 	case 3:
 		var ms uint64
-		err := f.uint(&ms, uint64(24*time.Hour/time.Millisecond))
-		r.Timeout = time.Duration(ms) * time.Millisecond
+		err := f.uint(&ms, math.MaxUint64)
+		r.Timeout = time.Duration(min(ms, uint64(maxTimeout/time.Millisecond))) * time.Millisecond
 		return err
 	}
 	return nil

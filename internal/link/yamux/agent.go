@@ -41,6 +41,8 @@ type Agent struct {
 	session  *mux.Session
 	life     context.Context // ends with the session
 	end      context.CancelFunc
+	patience context.Context // ends when Finish waits no more
+	giveUp   context.CancelFunc
 	control  *mux.Stream
 	dials    sync.WaitGroup
 	serving  atomic.Int64
@@ -68,6 +70,7 @@ func (e *RefusedError) Is(target error) bool {
 // Start prepares a over conn, which it owns from now on. Run must follow.
 func (a *Agent) Start(conn net.Conn) {
 	a.life, a.end = context.WithCancel(context.Background())
+	a.patience, a.giveUp = context.WithCancel(context.Background())
 	a.idle = make(chan struct{}, 1)
 	a.ready = make(chan struct{})
 	cfg := a.Mux
@@ -85,7 +88,8 @@ func (a *Agent) Start(conn net.Conn) {
 }
 
 // Run says hello and serves the tunnel until ctx ends, the server goes or Close
-// is called. It joins everything it started.
+// is called. Connections whose far end has said all it had to say may still be
+// delivering that; Finish, which must follow, joins them.
 func (a *Agent) Run(ctx context.Context) error {
 	run := make(chan error, 1)
 	go func() { run <- a.session.Run(ctx) }()
@@ -98,8 +102,16 @@ func (a *Agent) Run(ctx context.Context) error {
 		err = sessionErr
 	}
 	a.end()
-	a.dials.Wait()
 	return err
+}
+
+// Finish waits until the connections of a tunnel that has ended have delivered
+// what they had received in full, or until ctx ends. It joins everything.
+func (a *Agent) Finish(ctx context.Context) {
+	stop := context.AfterFunc(ctx, a.giveUp)
+	defer stop()
+	a.dials.Wait()
+	a.giveUp()
 }
 
 func isRefusal(err error) bool {
@@ -154,13 +166,12 @@ func (a *Agent) listen() error {
 }
 
 // Drain asks the server for no new connections and returns when those that are
-// open have ended, or ctx has, or the tunnel has.
+// open have ended, or ctx has, or the tunnel has. A tunnel that is not up yet
+// has nothing to drain.
 func (a *Agent) Drain(ctx context.Context) {
 	select {
 	case <-a.ready:
-	case <-ctx.Done():
-		return
-	case <-a.session.Done():
+	default:
 		return
 	}
 	a.sayDrain.Do(func() {
@@ -217,10 +228,28 @@ func (a *Agent) serve(st *mux.Stream) {
 		st.Close()
 		return
 	}
-	// A target that takes nothing must not hold up the end of a lost tunnel.
-	stop := context.AfterFunc(a.life, func() { target.Close() })
+	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(st, target) })
 	defer stop()
+	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
+	defer stopWaiting()
 	relay.Pipe(tunnelConn{st}, target)
+}
+
+// tunnelEnded decides about a connection that outlives its tunnel. One whose far
+// end had finished still delivers its last bytes. Any other was cut, and its
+// target must see that: an end of file would make the part look like the whole.
+func (a *Agent) tunnelEnded(st *mux.Stream, target net.Conn) {
+	if !st.PeerFinished() {
+		hangUp(target)
+	}
+}
+
+// hangUp resets a target.
+func hangUp(target net.Conn) {
+	if tcp, ok := target.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	target.Close()
 }
 
 func readRequest(st *mux.Stream) (req message.Request, err error) {

@@ -44,17 +44,24 @@ var _ link.Session = (*Session)(nil)
 func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
 	cfg := l.Mux
 	first := make(chan *mux.Stream, 1)
+	var opened atomic.Bool
 	cfg.Accept = func(st *mux.Stream) {
-		select {
-		case first <- st:
-		default:
+		if opened.Swap(true) {
 			st.Reset(mux.ReasonRefused) // an agent opens one stream, for control
+			return
 		}
+		first <- st
 	}
 	s := &Session{mux: mux.New(conn, cfg)}
 	run := make(chan error, 1)
-	go func() { run <- s.mux.Run(ctx) }()
-	err := l.serve(ctx, s, first)
+	life, ended := context.WithCancel(ctx)
+	defer ended()
+	go func() {
+		err := s.mux.Run(ctx)
+		ended() // an Authorize that is still asking may stop
+		run <- err
+	}()
+	err := l.serve(life, s, first)
 	s.mux.Close()
 	if sessionErr := <-run; sessionErr != nil {
 		err = sessionErr
@@ -100,7 +107,7 @@ func (l *Server) hello(ctx context.Context, s *Session, first <-chan *mux.Stream
 	}
 	if reply.Status != message.OK {
 		l.lingerRefused(s)
-		return h, fmt.Errorf("hello of agent %q: %s", h.AgentID, reply.Text)
+		return h, fmt.Errorf("hello of agent %.260q: %s", h.AgentID, reply.Text)
 	}
 	s.control.SetDeadline(time.Time{})
 	return h, nil
@@ -135,12 +142,12 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 	}
 	// The context ends the dial and, through the reset, the agent's own.
 	stop := context.AfterFunc(ctx, func() { st.Reset(mux.ReasonCanceled) })
-	answer, err := ask(ctx, st, network, address)
+	answer, err := s.ask(ctx, st, network, address)
 	if !stop() {
-		return nil, context.Cause(ctx)
+		return nil, dialer.CauseOf(ctx, err)
 	}
 	if err == nil && answer.Failed {
-		err = &link.Refusal{Hop: answer.Hop, Remote: &dialer.RemoteError{Kind: answer.Kind, Text: answer.Text}}
+		err = refusal(answer)
 	}
 	if err != nil {
 		st.Close()
@@ -148,6 +155,16 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 	}
 	st.SetAddrs(localAddr(answer), remoteAddr(answer, network, address))
 	return st, nil
+}
+
+// refusal is an agent's failure. Its words are for people and logs, so they are
+// kept short whatever the agent sends.
+func refusal(a message.Answer) error {
+	const maxHop, maxText = 64, 1 << 10
+	return &link.Refusal{
+		Hop:    a.Hop[:min(len(a.Hop), maxHop)],
+		Remote: &dialer.RemoteError{Kind: a.Kind, Text: a.Text[:min(len(a.Text), maxText)]},
+	}
 }
 
 // lost returns why the tunnel ended, if it has: that tells more than what its
@@ -164,15 +181,21 @@ func (s *Session) lost(err error) error {
 }
 
 // ask sends the request and waits for the answer.
-func ask(ctx context.Context, st *mux.Stream, network, address string) (a message.Answer, err error) {
+func (s *Session) ask(ctx context.Context, st *mux.Stream, network, address string) (a message.Answer, err error) {
 	req := message.Request{Network: network, Address: address}
 	if deadline, ok := ctx.Deadline(); ok {
-		req.Timeout = max(time.Until(deadline), time.Millisecond)
+		req.Timeout = max(time.Until(deadline)-s.answerTime(time.Until(deadline)), time.Millisecond)
 	}
 	if err = message.Write(st, &req); err != nil {
 		return a, err
 	}
 	return a, message.Read(st, &a)
+}
+
+// answerTime is how much of what is left is kept for the agent's answer: an agent
+// that says where time ran out tells more than silence does.
+func (s *Session) answerTime(left time.Duration) time.Duration {
+	return min(s.mux.RTT()+50*time.Millisecond, left/4)
 }
 
 // localAddr is the agent's end of the connection: the address the target sees.
@@ -198,10 +221,13 @@ func (s *Session) Load() int { return max(s.mux.Streams()-1, 0) }
 func (s *Session) Draining() bool { return s.draining.Load() || s.mux.GoneAway() }
 
 // Drain implements link.Session.
-func (s *Session) Drain() {
-	if !s.drained.Swap(true) {
-		message.Write(s.control, &message.Control{Op: message.Drain})
+func (s *Session) Drain(ctx context.Context) {
+	if s.drained.Swap(true) {
+		return
 	}
+	stop := context.AfterFunc(ctx, func() { s.control.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
+	message.Write(s.control, &message.Control{Op: message.Drain})
 }
 
 // Flush implements link.Session.
