@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
@@ -22,7 +23,7 @@ type AgentConfig struct {
 	ID string
 
 	// Identifiers are what the agent claims to reach. None means that it is never
-	// picked.
+	// picked, which the agent warns about.
 	Identifiers Identifiers
 
 	// Servers are the addresses, host:port, of the servers to keep a tunnel to,
@@ -76,8 +77,12 @@ type AgentConfig struct {
 // AgentTrace is a set of hooks, any of which may be nil. They are called on the
 // goroutine of the tunnel and must not block.
 type AgentTrace struct {
-	TunnelUp   func(server, serverID string)
+	TunnelUp func(server, serverID string)
+	// TunnelDown is called once for each TunnelUp, with ErrLeft when the server had
+	// announced it.
 	TunnelDown func(server string, err error)
+	// ConnectFailed is called for each attempt that did not come to a tunnel.
+	ConnectFailed func(server string, err error)
 	// DialDone is called after each connect to a target.
 	DialDone func(network, address string, took time.Duration, err error)
 }
@@ -93,7 +98,7 @@ type Agent struct {
 	tunnels  []*tunnel
 	rest     sync.WaitGroup // connections that outlive their tunnel for a while
 	patience context.Context
-	started  sync.Once
+	started  atomic.Bool
 }
 
 // ErrAgentStarted is returned by a second Run: an agent runs once.
@@ -175,26 +180,31 @@ func (c *AgentConfig) backoff() (lost, refused *backoff.Backoff) {
 // connections, lets the open ones go on for DrainTimeout, closes what is left
 // and joins everything it started. It returns the cause of ctx's end.
 func (a *Agent) Run(ctx context.Context) error {
-	err := ErrAgentStarted
-	a.started.Do(func() {
-		patience, giveUp := context.WithCancel(context.Background())
-		defer giveUp()
-		a.patience = patience
-		// Whatever still goes on has as long as a drain, from the same moment.
-		stop := context.AfterFunc(ctx, func() {
-			grace := time.AfterFunc(a.cfg.drainTimeout(), giveUp)
-			context.AfterFunc(patience, func() { grace.Stop() })
-		})
-		defer stop()
-		var running sync.WaitGroup
-		for _, t := range a.tunnels {
-			running.Go(func() { t.keep(ctx) })
-		}
-		running.Wait()
-		a.rest.Wait()
-		err = context.Cause(ctx)
+	if a.cfg.Policy == nil {
+		return errors.New("konnectivity: an Agent is made by NewAgent")
+	}
+	if a.started.Swap(true) {
+		return ErrAgentStarted
+	}
+	patience, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	a.patience = patience
+	// Whatever still goes on has as long as a drain, from the same moment.
+	stop := context.AfterFunc(ctx, func() {
+		grace := time.AfterFunc(a.cfg.drainTimeout(), giveUp)
+		context.AfterFunc(patience, func() { grace.Stop() })
 	})
-	return err
+	defer stop()
+	if a.cfg.Identifiers.empty() {
+		a.log.Warn("the agent claims nothing, so it is never picked; set AgentConfig.Identifiers")
+	}
+	var running sync.WaitGroup
+	for _, t := range a.tunnels {
+		running.Go(func() { t.keep(ctx) })
+	}
+	running.Wait()
+	a.rest.Wait()
+	return context.Cause(ctx)
 }
 
 // Ready returns nil when at least one tunnel is up, or why none is.

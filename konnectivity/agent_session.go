@@ -63,10 +63,12 @@ func (a *agentSession) info() AgentInfo {
 func (s *Server) up(a *agentSession) {
 	s.picker.add(a) // before anybody is told that it is there
 	s.mu.Lock()
+	twins := s.places.taken[a.id] > 1
 	if a.instance != "" {
 		key := instance{a.id, a.instance}
 		if old := s.newest[key]; old != nil {
 			old.superseded.Store(true)
+			twins = false
 		}
 		s.newest[key] = a
 	}
@@ -78,6 +80,9 @@ func (s *Server) up(a *agentSession) {
 	}
 	s.mu.Unlock()
 	s.log.Info("agent up", "agent", a.id, "remote", a.remote.String(), "identifiers", a.ids.String())
+	if twins {
+		s.log.Warn("several agents share one id, and its connections", "agent", a.id, "remote", a.remote.String())
+	}
 	if t := s.cfg.Trace; t != nil && t.AgentUp != nil {
 		t.AgentUp(a.info())
 	}
@@ -89,6 +94,9 @@ func (s *Server) up(a *agentSession) {
 // down forgets a.
 func (s *Server) down(a *agentSession, err error) {
 	s.picker.remove(a)
+	if a.tunnel.Draining() {
+		err = ErrLeft
+	}
 	s.mu.Lock()
 	delete(s.sessions, a)
 	if key := (instance{a.id, a.instance}); s.newest[key] == a {

@@ -43,7 +43,9 @@ type world struct {
 	ca   *testpki.CA
 	srv  *Server
 	addr string
-	logs *logs
+	logs *logs // the server's
+
+	agentLogs *logs
 }
 
 func serverTLS(t testing.TB, ca *testpki.CA) *tls.Config {
@@ -60,7 +62,7 @@ var anyClaim = IdentityFunc(func(context.Context, Peer, Claim) error { return ni
 
 func newWorld(t testing.TB, tune func(*ServerConfig)) *world {
 	t.Helper()
-	w := &world{t: t, ca: testpki.MustCA(t, "tunnel"), logs: new(logs)}
+	w := &world{t: t, ca: testpki.MustCA(t, "tunnel"), logs: new(logs), agentLogs: new(logs)}
 	cfg := ServerConfig{ID: "srv", TLS: serverTLS(t, w.ca), Identity: anyClaim, Log: w.logs.logger()}
 	if tune != nil {
 		tune(&cfg)
@@ -102,7 +104,7 @@ func (w *world) agentConfig(id string, ids Identifiers) AgentConfig {
 		ID: id, Identifiers: ids, Servers: []string{w.addr},
 		Roots:        transport.StaticRoots(w.ca.Pool()),
 		Certificates: transport.StaticCertificate(w.ca.MustPair(w.t, testpki.Leaf{CommonName: id})),
-		Policy:       loopback(w.t), Log: w.logs.logger(),
+		Policy:       loopback(w.t), Log: w.agentLogs.logger(),
 		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, DrainTimeout: -1,
 	}
 }

@@ -76,6 +76,11 @@ func (id Identifiers) String() string {
 	return id.query()
 }
 
+// empty reports whether id claims nothing.
+func (id Identifiers) empty() bool {
+	return len(id.Hosts)+len(id.Addrs)+len(id.CIDRs) == 0 && !id.DefaultRoute
+}
+
 // query encodes id as it is.
 func (id Identifiers) query() string {
 	q := url.Values{}

@@ -255,7 +255,7 @@ func TestAgentReplacesItsOwnOldTunnel(t *testing.T) {
 	cfg.Servers = []string{p.ln.Addr().String()}
 	w.run(cfg)
 	p.frozen.Store(true)
-	eventually(t, "the agent gives the tunnel up", func() bool { return strings.Contains(w.logs.String(), "tunnel lost") })
+	eventually(t, "the agent gives the tunnel up", func() bool { return strings.Contains(w.agentLogs.String(), "tunnel lost") })
 	p.frozen.Store(false) // new connections get through, the old one stays frozen
 	eventually(t, "a second tunnel", func() bool { return len(w.srv.Agents()) == 2 })
 	for range 10 {

@@ -81,7 +81,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer settled()
 	tlsConn, err := s.handshake(ctx, conn)
 	if err != nil {
-		s.refused(conn, fmt.Errorf("TLS handshake: %w", err))
+		s.refused(AgentRefusal{Remote: conn.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)})
 		return
 	}
 	s.serveYamux(ctx, tlsConn, settled)
@@ -118,6 +118,7 @@ func checkHandshake(state tls.ConnectionState) error {
 // agent no longer counts as one that is being set up.
 func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, settled func()) {
 	var a *agentSession
+	no := AgentRefusal{Remote: conn.RemoteAddr(), Subject: Peer{TLS: conn.ConnectionState()}.subject()}
 	defer func() {
 		if a != nil {
 			s.leave(a)
@@ -127,6 +128,7 @@ func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, settled func())
 		HelloTimeout: s.cfg.handshakeTimeout(),
 		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent},
 		Authorize: func(ctx context.Context, h message.Hello) (reply message.Reply) {
+			no.AgentID = h.AgentID
 			a, reply = s.admit(ctx, conn, h)
 			settled() // a refused agent may take its time to read why
 			return reply
@@ -138,7 +140,8 @@ func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, settled func())
 		Down: func(_ *yamux.Session, err error) { s.down(a, err) },
 	}
 	if err := l.Serve(ctx, conn); a == nil || a.tunnel == nil {
-		s.refused(conn, err)
+		no.Err = err
+		s.refused(no)
 	}
 }
 
@@ -185,13 +188,15 @@ func (s *Server) leave(a *agentSession) {
 	s.places.give(a.id)
 }
 
-func (s *Server) refused(conn net.Conn, err error) {
+func (s *Server) refused(no AgentRefusal) {
 	if s.closing() {
 		return
 	}
-	s.log.Warn("agent refused", "remote", conn.RemoteAddr().String(), "err", err)
+	const maxID = 260 // it has not been checked
+	no.AgentID = no.AgentID[:min(len(no.AgentID), maxID)]
+	s.log.Warn("agent refused", "remote", no.Remote.String(), "agent", no.AgentID, "subject", no.Subject, "err", no.Err)
 	if t := s.cfg.Trace; t != nil && t.AgentRefused != nil {
-		t.AgentRefused(conn.RemoteAddr(), err)
+		t.AgentRefused(no)
 	}
 }
 

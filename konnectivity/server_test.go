@@ -42,6 +42,7 @@ func TestConstructionFailsClosed(t *testing.T) {
 	for name, spoil := range map[string]func(*ServerConfig){
 		"TLS":         func(c *ServerConfig) { c.TLS = nil },
 		"certificate": func(c *ServerConfig) { c.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert} },
+		"ClientCAs":   func(c *ServerConfig) { c.TLS = c.TLS.Clone(); c.TLS.ClientCAs = nil },
 		"ClientAuth":  func(c *ServerConfig) { c.TLS = c.TLS.Clone(); c.TLS.ClientAuth = tls.RequestClientCert },
 		"Identity":    func(c *ServerConfig) { c.Identity = nil },
 	} {
@@ -51,7 +52,7 @@ func TestConstructionFailsClosed(t *testing.T) {
 			t.Errorf("server without %s: %v", name, err)
 		}
 	}
-	w := &world{t: t, ca: ca, addr: "127.0.0.1:1", logs: new(logs)}
+	w := &world{t: t, ca: ca, addr: "127.0.0.1:1", logs: new(logs), agentLogs: new(logs)}
 	for name, spoil := range map[string]func(*AgentConfig){
 		"ID":           func(c *AgentConfig) { c.ID = "" },
 		"Servers":      func(c *AgentConfig) { c.Servers = nil },
@@ -191,8 +192,13 @@ func TestIdentityRefusesFalseClaim(t *testing.T) {
 		t.Error("an agent claiming another node's name was admitted")
 	}
 	eventually(t, "the refusal in the server's log", func() bool {
-		l := w.logs.String()
-		return strings.Contains(l, "agent refused") && strings.Contains(l, `may not claim the host`)
+		for line := range strings.Lines(w.logs.String()) {
+			if strings.Contains(line, "agent refused") && strings.Contains(line, "agent=node-2") &&
+				strings.Contains(line, "may not claim the host") && strings.Contains(line, "system:node:node-2") {
+				return true
+			}
+		}
+		return false
 	})
 	greedy := node("node-3")
 	greedy.Identifiers.DefaultRoute = true

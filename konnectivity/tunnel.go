@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/direct"
 	"github.com/sallyport/sallyport/internal/backoff"
 	"github.com/sallyport/sallyport/internal/link"
@@ -44,6 +45,7 @@ type tunnel struct {
 	mu   sync.Mutex
 	info TunnelInfo
 	link *yamux.Agent // while connected
+	left bool         // the server has announced that it leaves
 }
 
 // keep connects, serves and reconnects until ctx ends, and then drains.
@@ -52,6 +54,9 @@ func (t *tunnel) keep(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		up, err := t.once(ctx)
+		if up && t.hasLeft() {
+			err = ErrLeft
+		}
 		t.down(err)
 		if ctx.Err() != nil {
 			return
@@ -77,6 +82,13 @@ func (t *tunnel) keep(ctx context.Context) {
 	}
 }
 
+// hasLeft reports whether the server announced its leaving.
+func (t *tunnel) hasLeft() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.left
+}
+
 // once makes one tunnel and serves it to its end. up tells whether the server
 // took the agent.
 func (t *tunnel) once(ctx context.Context) (up bool, err error) {
@@ -96,8 +108,13 @@ func (t *tunnel) once(ctx context.Context) (up bool, err error) {
 		up = true
 		t.up(l, r)
 	}
+	l.ServerDraining = func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.left = true
+	}
 	l.Start(conn)
-	err = t.serve(ctx, l)
+	err = rejected(t.serve(ctx, l))
 	t.agent.rest.Go(func() { l.Finish(t.agent.patience) })
 	return up, err
 }
@@ -113,6 +130,7 @@ func (t *tunnel) serve(ctx context.Context, l *yamux.Agent) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.agent.cfg.drainTimeout())
 	defer cancel()
+	t.log.Info("leaving", "connections", l.Serving(), "wait", t.agent.cfg.drainTimeout())
 	l.Drain(grace)
 	l.Close()
 	<-ended
@@ -126,7 +144,7 @@ func (t *tunnel) connect(ctx context.Context) (*tls.Conn, error) {
 	defer cancel()
 	conn, err := t.agent.carrier.DialContext(ctx, "tcp", t.server)
 	if err != nil {
-		return nil, err
+		return nil, t.unreached(err)
 	}
 	tc, ok := conn.(*tls.Conn)
 	if !ok {
@@ -140,10 +158,28 @@ func (t *tunnel) connect(ctx context.Context) (*tls.Conn, error) {
 	return tc, nil
 }
 
+// unreached names the hop of a dial to a server: for the agent's targets the
+// server is a proxy, not a target.
+func (t *tunnel) unreached(err error) error {
+	if de, ok := errors.AsType[*dialer.Error](err); ok && !de.At(dialer.HopTLS) {
+		return &dialer.Error{Hop: dialer.HopProxy, Network: "tcp", Address: t.server, Err: de.Err}
+	}
+	return err
+}
+
+// rejected explains the alert of a server that did not like our certificate. With
+// TLS 1.3 it arrives after the handshake, in place of the first answer.
+func rejected(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return fmt.Errorf("the server rejected our certificate; its log says why: %w", err)
+	}
+	return err
+}
+
 func (t *tunnel) up(l *yamux.Agent, r message.Reply) {
 	t.mu.Lock()
 	t.info = TunnelInfo{Server: t.server, ServerID: r.ServerID, Connected: true, Protocol: "yamux", Since: time.Now()}
-	t.link = l
+	t.link, t.left = l, false
 	t.mu.Unlock()
 	t.log.Info("tunnel up", "id", r.ServerID)
 	if tr := t.agent.cfg.Trace; tr != nil && tr.TunnelUp != nil {
@@ -153,13 +189,19 @@ func (t *tunnel) up(l *yamux.Agent, r message.Reply) {
 
 func (t *tunnel) down(err error) {
 	t.mu.Lock()
+	wasUp := t.link != nil
 	if t.info.Connected || t.info.Since.IsZero() {
 		t.info.Since = time.Now()
 	}
 	t.info.Connected, t.info.Err, t.link = false, err, nil
 	t.mu.Unlock()
-	if tr := t.agent.cfg.Trace; tr != nil && tr.TunnelDown != nil {
+	tr := t.agent.cfg.Trace
+	switch {
+	case tr == nil:
+	case wasUp && tr.TunnelDown != nil:
 		tr.TunnelDown(t.server, err)
+	case !wasUp && tr.ConnectFailed != nil:
+		tr.ConnectFailed(t.server, err)
 	}
 }
 

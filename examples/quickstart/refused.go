@@ -63,7 +63,7 @@ func (w *world) claimTooMuch(ctx context.Context) (outcome, error) {
 	cfg.Identifiers = konnectivity.Identifiers{Hosts: []string{"node-2"}}
 	cfg.Trace = &konnectivity.AgentTrace{
 		TunnelUp: func(string, string) { offer(told, nil) },
-		TunnelDown: func(_ string, err error) {
+		ConnectFailed: func(_ string, err error) {
 			w.witness.note(w.plane.address, func(v *way) { v.agent = cfg.ID })
 			offer(told, err)
 		},

@@ -63,8 +63,8 @@ func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
 	}()
 	err := l.serve(life, s, first)
 	s.mux.Close()
-	if sessionErr := <-run; sessionErr != nil {
-		err = sessionErr
+	if sessionErr := <-run; sessionErr != nil && !isRefusal(err) {
+		err = sessionErr // how the tunnel ended tells more than how a stream saw it
 	}
 	return err
 }
@@ -107,7 +107,7 @@ func (l *Server) hello(ctx context.Context, s *Session, first <-chan *mux.Stream
 	}
 	if reply.Status != message.OK {
 		l.lingerRefused(s)
-		return h, fmt.Errorf("hello of agent %.260q: %s", h.AgentID, reply.Text)
+		return h, &RefusedError{Reply: reply}
 	}
 	s.control.SetDeadline(time.Time{})
 	return h, nil
@@ -157,6 +157,10 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 	return st, nil
 }
 
+// errFull is an agent's refusal of a stream. The agent's configuration bounds how
+// many it serves; connections that nobody closes are the usual reason.
+var errFull = errors.New("the agent serves as many connections as it may; are some never closed?")
+
 // refusal is an agent's failure. Its words are for people and logs, so they are
 // kept short whatever the agent sends.
 func refusal(a message.Answer) error {
@@ -170,6 +174,9 @@ func refusal(a message.Answer) error {
 // lost returns why the tunnel ended, if it has: that tells more than what its
 // end did to a stream.
 func (s *Session) lost(err error) error {
+	if mux.Refused(err) {
+		return errFull
+	}
 	select {
 	case <-s.mux.Done():
 		if cause := s.mux.Err(); cause != nil {
