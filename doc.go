@@ -11,8 +11,9 @@
 // Package dialer is what all of them have in common. A dialer.Dialer has the one
 // method DialContext, which fits http.Transport, gRPC and client-go. What it
 // returns is a real net.Conn; the context bounds the dial and not the
-// connection; an error is a *dialer.Error that names the hop that broke. Package
-// dialer/dialertest checks all of that against any Dialer, also one of yours.
+// connection; an error is a *dialer.Error that names the hop that broke, and the
+// class and the route where a selector took part. Package dialer/dialertest checks
+// what a Dialer has to do against any of them, also one of yours.
 //
 // # Which way
 //
@@ -33,7 +34,8 @@
 // connections of agents and is a Dialer through them. Its Agent runs on a node or
 // in a network and connects to targets there. The Server's Identity says what an
 // agent may claim by its certificate, the Agent's Policy what it may be made to
-// connect to; neither can be left out.
+// connect to; neither can be left out. Its documentation has both ends, how they
+// end, and the certificates they need.
 //
 // # Verified
 //

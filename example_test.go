@@ -19,8 +19,9 @@ import (
 )
 
 // A control plane reaches its kubelets through the agents that come to it, and
-// its etcd directly. The embedding is all in the function embed; the example
-// gives it certificates, one node with a kubelet and an agent, and a request.
+// its etcd directly. The embedding is all in the function embed, and the agent in
+// runAgent; the example gives them certificates, one node with a kubelet, and a
+// request.
 func Example() {
 	dir := must(os.MkdirTemp("", "sallyport-example-"))
 	defer os.RemoveAll(dir)
@@ -35,7 +36,7 @@ func Example() {
 	defer serving.Wait()
 	defer agents.Close()
 
-	stop := startAgent(authorities, listener.Addr().String())
+	stop := startAgent(dir, listener.Addr().String())
 	defer stop()
 	defer kubelets.CloseIdleConnections() // before the agent stops, which waits for connections
 	for deadline := time.Now().Add(10 * time.Second); egress.ReadyClass(selector.Kubelet) != nil; {
@@ -72,11 +73,29 @@ func embed(pki string) (*konnectivity.Server, *selector.Selector, *http.Client) 
 		Routes: map[selector.Class]selector.Route{selector.Kubelet: tunnel, selector.Node: tunnel, selector.Etcd: straight},
 	}))
 	kubelets := must(transport.New(transport.Config{
-		Dialer: egress.For(selector.Kubelet), NodeName: transport.HostAsNode,
+		Dialer: egress.For(selector.Kubelet), NodeName: transport.HostAsNode, // For names the class: it needs no rule
 		Roots:        must(transport.NewCAFile(pki+"/kubelet-ca.crt", files)),
 		Certificates: must(transport.NewKeyPair(pki+"/apiserver.crt", pki+"/apiserver.key", files)),
 	}))
 	return agents, egress, &http.Client{Transport: must(transport.NewRoundTripper(kubelets, transport.HTTPConfig{}))}
+}
+
+// runAgent is the other end, on the node: it reaches the node itself by loopback
+// and nothing else. names gives 127.0.0.1 for the node's name; where DNS gives the
+// node's own address instead, that is what the policy has to allow.
+func runAgent(ctx context.Context, node, server, pki string, names direct.Resolver) error {
+	files := transport.FileOptions{Log: slog.Default()}
+	agent := must(konnectivity.NewAgent(konnectivity.AgentConfig{
+		ID: node, Identifiers: konnectivity.Identifiers{Hosts: []string{node}}, Servers: []string{server},
+		Roots:        must(transport.NewCAFile(pki+"/tunnel-ca.crt", files)),
+		Certificates: must(transport.NewKeyPair(pki+"/agent.crt", pki+"/agent.key", files)),
+		Policy: must(konnectivity.NewPolicy(konnectivity.PolicyRule{
+			Names: []string{node}, CIDRs: []string{"127.0.0.1/32"}, // loopback is refused unless a rule names it
+		})),
+		Resolver: names, // nil asks the system's
+		Log:      slog.Default(),
+	}))
+	return agent.Run(ctx)
 }
 
 // must is for programs that end when they cannot start.

@@ -3,6 +3,7 @@ package sallyport_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -12,26 +13,32 @@ import (
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/testpki"
-	"github.com/sallyport/sallyport/konnectivity"
-	"github.com/sallyport/sallyport/transport"
 )
 
 // nodeName is the one node of the example.
 const nodeName = "node-1.nodes.example"
 
-// nodeLeaf is a node's certificate, of its kubelet as of its agent.
-var nodeLeaf = testpki.Leaf{CommonName: "system:node:" + nodeName, Groups: []string{"system:nodes"}, Names: []string{nodeName}}
+// nodeLeaf is the certificate of the node's kubelet.
+var nodeLeaf = testpki.Leaf{
+	CommonName: "system:node:" + nodeName, Groups: []string{"system:nodes"}, Names: []string{nodeName},
+	Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+}
 
-// authorities are the CAs of the example.
-type authorities struct{ agents, kubelets, clients *testpki.CA }
+// authorities are the CAs that the kubelet of the example knows.
+type authorities struct{ kubelets, clients *testpki.CA }
 
-// writePKI makes authorities and puts what a control plane has of them into dir.
+// writePKI makes the authorities and puts what a control plane and an agent have
+// of them into dir.
 func writePKI(dir string) authorities {
-	a := authorities{must(testpki.NewCA("agents")), must(testpki.NewCA("kubelets")), must(testpki.NewCA("clients"))}
-	write(dir+"/agent-ca.crt", a.agents)
+	tunnels, agents := must(testpki.NewCA("tunnels")), must(testpki.NewCA("agents"))
+	a := authorities{must(testpki.NewCA("kubelets")), must(testpki.NewCA("clients"))}
+	write(dir+"/tunnel-ca.crt", tunnels)
+	write(dir+"/agent-ca.crt", agents)
 	write(dir+"/kubelet-ca.crt", a.kubelets)
-	writePair(dir, "tunnel", a.agents, testpki.Leaf{CommonName: "tunnel", Names: []string{"127.0.0.1"}})
-	writePair(dir, "apiserver", a.clients, testpki.Leaf{CommonName: "apiserver"})
+	client := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	writePair(dir, "tunnel", tunnels, testpki.Leaf{CommonName: "tunnel", Names: []string{"127.0.0.1"}, Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	writePair(dir, "agent", agents, testpki.Leaf{CommonName: nodeLeaf.CommonName, Groups: nodeLeaf.Groups, Usages: client})
+	writePair(dir, "apiserver", a.clients, testpki.Leaf{CommonName: "apiserver", Usages: client})
 	return a
 }
 
@@ -61,18 +68,11 @@ func startNode(a authorities) node {
 	return node{port: must(port, err), close: kubelet.Close}
 }
 
-// startAgent runs the node's agent, which reaches the node and nothing else.
-func startAgent(a authorities, server string) (stop func()) {
-	agent := must(konnectivity.NewAgent(konnectivity.AgentConfig{
-		ID: nodeName, Identifiers: konnectivity.Identifiers{Hosts: []string{nodeName}}, Servers: []string{server},
-		Roots:        transport.StaticRoots(a.agents.Pool()),
-		Certificates: transport.StaticCertificate(must(must(a.agents.Issue(nodeLeaf)).Pair())),
-		Policy:       must(konnectivity.NewPolicy(konnectivity.PolicyRule{Names: []string{nodeName}, CIDRs: []string{"127.0.0.1/32"}})),
-		Resolver:     loopbackNode{},
-	}))
+// startAgent runs the node's agent in the background.
+func startAgent(pki, server string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { agent.Run(ctx) })
+	running.Go(func() { runAgent(ctx, nodeName, server, pki, loopbackNode{}) })
 	return func() { cancel(); running.Wait() }
 }
 

@@ -11,26 +11,36 @@ import (
 	"github.com/sallyport/sallyport/internal/leak"
 )
 
-// maxEmbedding is how many lines it may take to embed the library.
-const maxEmbedding = 20
-
-// The README shows the code that is compiled and run as the example, not a copy
-// that has gone its own way.
-func TestReadmeShowsTheExample(t *testing.T) {
-	shown := goBlock(t, "README.md")
-	compiled := function(t, "example_test.go", "embed")
-	if got, want := unindented(shown), unindented(compiled); got != want {
-		t.Errorf("README.md shows\n%s\nand the example is\n%s", got, want)
+// The README shows the code that is compiled and run as examples, not copies that
+// have gone their own way. lines is how many each may take.
+func TestReadmeShowsTheExamples(t *testing.T) {
+	examples := []struct {
+		file, function string
+		lines          int
+	}{
+		{"example_test.go", "embed", 20},
+		{"example_test.go", "runAgent", 16},
+		{"konnectivity/example_test.go", "clusterIdentity", 12},
 	}
-	if n := len(strings.Split(compiled, "\n")); n > maxEmbedding {
-		t.Errorf("embedding takes %d lines, %d at most", n, maxEmbedding)
+	blocks := goBlocks(t, "README.md")
+	if len(blocks) != len(examples) {
+		t.Fatalf("README.md has %d blocks of Go code, want %d", len(blocks), len(examples))
+	}
+	for i, e := range examples {
+		compiled := function(t, e.file, e.function)
+		if got, want := unindented(blocks[i]), unindented(compiled); got != want {
+			t.Errorf("README.md shows\n%s\nand %s of %s is\n%s", got, e.function, e.file, want)
+		}
+		if n := len(strings.Split(compiled, "\n")); n > e.lines {
+			t.Errorf("%s takes %d lines, %d at most", e.function, n, e.lines)
+		}
 	}
 }
 
-// The two commands of the README are there to be copied.
+// The commands of the README are there to be copied.
 func TestReadmeHasTheCommands(t *testing.T) {
 	text := read(t, "README.md")
-	for _, want := range []string{"\ngo run ./examples/quickstart\n", "\ngo test ./...\n"} {
+	for _, want := range []string{"\ngo get github.com/sallyport/sallyport\n", "\ngo run ./examples/quickstart\n", "\ngo test ./...\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("README.md has no line %q", strings.TrimSpace(want))
 		}
@@ -55,15 +65,17 @@ func TestExampleLeavesNothing(t *testing.T) {
 	Example()
 }
 
-// goBlock returns the first block of Go code in file.
-func goBlock(t *testing.T, file string) string {
+// goBlocks returns the blocks of Go code in file.
+func goBlocks(t *testing.T, file string) (blocks []string) {
 	t.Helper()
-	_, rest, ok := strings.Cut(read(t, file), "\n```go\n")
-	block, _, closed := strings.Cut(rest, "\n```\n")
-	if !ok || !closed {
-		t.Fatalf("%s has no block of Go code", file)
+	for _, rest := range strings.Split(read(t, file), "\n```go\n")[1:] {
+		block, _, closed := strings.Cut(rest, "\n```\n")
+		if !closed {
+			t.Fatalf("%s has a block of Go code without an end", file)
+		}
+		blocks = append(blocks, block)
 	}
-	return block
+	return blocks
 }
 
 // function returns the source of the function name in file, without its comment.

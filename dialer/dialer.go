@@ -72,6 +72,11 @@ func (t *timed) DialContext(ctx context.Context, network, address string) (net.C
 // Ready asks the wrapped Dialer, so that a bound does not hide readiness.
 func (t *timed) Ready() error { return Ready(t.d) }
 
+// Describe asks the wrapped Dialer, so that a bound does not hide the route.
+func (t *timed) Describe(ctx context.Context, network, address string) Attempt {
+	return Describe(ctx, t.d, network, address)
+}
+
 // Ready reports whether d can dial now: the answer of its [Readier], or nil
 // where d is none.
 func Ready(d Dialer) error {

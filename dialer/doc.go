@@ -17,6 +17,10 @@
 //   - Every error is an [*Error]: it names the hop that broke, and [KindOf] or
 //     errors.Is tell refused, timeout, no such host, denied and no route apart,
 //     even when the failure happened at the far end of a tunnel.
+//   - A network is one that the Dialer documents, "tcp" in most cases. Every
+//     other is refused, never taken for a similar one: who asks for "udp" must
+//     not get TCP, and a Dialer that hands its argument on to net.Dialer must
+//     not turn out to do UDP or unix sockets.
 //
 // The package dialertest checks all of it against any Dialer, a user's own
 // included.
@@ -24,6 +28,7 @@
 // # Building blocks
 //
 // [Traced] reports each dial to a [Trace], [WithTimeout] bounds each dial, and
-// [Annotate] adds the class and route that an outer layer knows. The package
-// builds from the standard library alone and keeps no state.
+// [Annotate] adds the class and route that another layer knows; [Describe] asks
+// the layer below for them. The package builds from the standard library alone
+// and keeps no state.
 package dialer

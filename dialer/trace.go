@@ -1,6 +1,7 @@
 package dialer
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -73,3 +74,10 @@ func (t *traced) DialContext(ctx context.Context, network, address string) (net.
 
 // Ready asks the wrapped Dialer, so that tracing does not hide readiness.
 func (t *traced) Ready() error { return Ready(t.d) }
+
+// Describe names the route, unless the wrapped Dialer knows it more closely.
+func (t *traced) Describe(ctx context.Context, network, address string) Attempt {
+	a := Describe(ctx, t.d, network, address)
+	a.Route = cmp.Or(a.Route, t.route)
+	return a
+}

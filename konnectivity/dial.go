@@ -102,6 +102,9 @@ func checkDestination(network, address string) (host string, err error) {
 	default:
 		return "", fmt.Errorf("network %q: want tcp, tcp4 or tcp6", network)
 	}
+	if strings.Contains(address, "://") {
+		return "", fmt.Errorf("address %q: want host:port, not a URL", address)
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", err

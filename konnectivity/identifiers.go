@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxIdentifiers bounds what one agent may say: the server keeps an index entry
@@ -79,6 +80,33 @@ func (id Identifiers) String() string {
 // empty reports whether id claims nothing.
 func (id Identifiers) empty() bool {
 	return len(id.Hosts)+len(id.Addrs)+len(id.CIDRs) == 0 && !id.DefaultRoute
+}
+
+// brief describes id for people: the first few of each kind, as in
+// "host=node-1 ipv4=10.0.0.1", and how many more there are.
+func (id Identifiers) brief() string {
+	const few = 2
+	var parts []string
+	for _, h := range id.Hosts[:min(few, len(id.Hosts))] {
+		parts = append(parts, keyHost+"="+h)
+	}
+	for _, a := range id.Addrs[:min(few, len(id.Addrs))] {
+		parts = append(parts, addrKey(a)+"="+a.String())
+	}
+	for _, c := range id.CIDRs[:min(few, len(id.CIDRs))] {
+		parts = append(parts, keyCIDR+"="+c.String())
+	}
+	more := len(id.Hosts) + len(id.Addrs) + len(id.CIDRs) - len(parts)
+	if id.DefaultRoute {
+		parts = append(parts, keyDefaultRoute+"=true")
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, " ")
 }
 
 // query encodes id as it is.

@@ -28,16 +28,18 @@ const maxIdentifierQuery = 48 << 10
 // repeat. An empty query gives the zero Identifiers.
 //
 // It is meant for what an operator wrote, so it is strict: an unknown key, an
-// empty value, and an address under the other family's key are errors. The
-// error names the key, the value and what is right. The result is canonical.
+// empty value, an address under the other family's key, and a network with bits
+// behind its prefix are errors. The error names the key, the value and what is
+// right. The result is canonical.
 func ParseIdentifiers(query string) (Identifiers, error) {
 	return identifierParser{strict: true}.parse(query)
 }
 
 // parseIdentifiersLenient reads the query an agent sent. Agents of other
 // versions may know more keys and other agents check less, so it ignores
-// unknown keys and empty values, and takes an address under either key. A value
-// that says nothing at all is still an error.
+// unknown keys and empty values, takes an address under either key, and drops
+// the bits behind a network's prefix. A value that says nothing at all is still
+// an error.
 func parseIdentifiersLenient(query string) (Identifiers, error) {
 	return identifierParser{}.parse(query)
 }
@@ -84,16 +86,31 @@ func (p identifierParser) add(id *Identifiers, key, value string) error {
 	case keyIPv4, keyIPv6:
 		return p.addAddr(id, key, value)
 	case keyCIDR:
-		c, err := netip.ParsePrefix(value)
-		if err != nil {
-			return identifierError(key, value, errors.New("not a network; want one such as 10.0.0.0/8"))
-		}
-		id.CIDRs = append(id.CIDRs, c)
+		return p.addCIDR(id, value)
 	default:
 		if p.strict {
 			return identifierError(key, value, errors.New("unknown key; want host, ipv4, ipv6, cidr or default-route"))
 		}
 	}
+	return nil
+}
+
+// addCIDR refuses bits behind the prefix only in strict mode: an operator who
+// wrote 10.0.0.1/8 meant the one address or the whole network, and claiming the
+// wrong one takes traffic from other agents.
+func (p identifierParser) addCIDR(id *Identifiers, value string) error {
+	c, err := netip.ParsePrefix(value)
+	if err != nil {
+		return identifierError(keyCIDR, value, errors.New("not a network; want one such as 10.0.0.0/8"))
+	}
+	network, err := canonicalPrefix(c)
+	if err != nil {
+		return identifierError(keyCIDR, value, err)
+	}
+	if a := c.Addr().Unmap(); p.strict && c != c.Masked() {
+		return identifierError(keyCIDR, value, fmt.Errorf("bits behind the prefix; say %s for the network or %s/%d for the address", network, a, a.BitLen()))
+	}
+	id.CIDRs = append(id.CIDRs, c)
 	return nil
 }
 

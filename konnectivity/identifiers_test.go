@@ -29,7 +29,6 @@ func TestParseIdentifiers(t *testing.T) {
 		{"one address, two spellings", "ipv6=2001:DB8:0::1&ipv6=2001:db8::1", Identifiers{Addrs: []netip.Addr{netip.MustParseAddr("2001:db8::1")}}, "ipv6=2001%3Adb8%3A%3A1"},
 		{"mapped address", "ipv4=::ffff:1.2.3.4", Identifiers{Addrs: []netip.Addr{netip.MustParseAddr("1.2.3.4")}}, "ipv4=1.2.3.4"},
 		{"literal host", "host=1.2.3.4&host=::1", Identifiers{Addrs: []netip.Addr{netip.MustParseAddr("1.2.3.4"), netip.MustParseAddr("::1")}}, "ipv4=1.2.3.4&ipv6=%3A%3A1"},
-		{"host bits", "cidr=10.1.2.3/8", Identifiers{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, "cidr=10.0.0.0%2F8"},
 		{"mapped network", "cidr=::ffff:10.0.0.0/104", Identifiers{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, "cidr=10.0.0.0%2F8"},
 		{"no default route", "default-route=false", Identifiers{}, ""},
 		{"same default route twice", "default-route=1&default-route=true", Identifiers{DefaultRoute: true}, "default-route=true"},
@@ -88,6 +87,8 @@ func TestParseIdentifiersErrors(t *testing.T) {
 
 func TestParseIdentifiersModes(t *testing.T) {
 	v6 := Identifiers{Addrs: []netip.Addr{netip.MustParseAddr("2001:db8::1")}}
+	net4 := Identifiers{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	net6 := Identifiers{CIDRs: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
 	for _, tt := range []struct {
 		name, query string
 		lenient     Identifiers
@@ -98,6 +99,9 @@ func TestParseIdentifiersModes(t *testing.T) {
 		{"empty address", "ipv4=", Identifiers{}, "not an address"},
 		{"empty default route", "default-route=&default-route=true", Identifiers{DefaultRoute: true}, "want true or false"},
 		{"other family", "ipv4=2001:db8::1", v6, "want ipv6=2001:db8::1"},
+		{"host bits", "cidr=10.0.0.1/8", net4, `identifier "cidr", value "10.0.0.1/8": bits behind the prefix; say 10.0.0.0/8 for the network or 10.0.0.1/32 for the address`},
+		{"host bits, mapped", "cidr=::ffff:10.0.0.1/104", net4, "say 10.0.0.0/8 for the network or 10.0.0.1/32 for the address"},
+		{"host bits, IPv6", "cidr=2001:db8::1/32", net6, "say 2001:db8::/32 for the network or 2001:db8::1/128"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got, err := parseIdentifiersLenient(tt.query); err != nil || !reflect.DeepEqual(got, tt.lenient) {

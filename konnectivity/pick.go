@@ -152,16 +152,44 @@ func (p *picker[S]) len() int {
 	return len(p.entries)
 }
 
-// noRoute is the error for a host without candidates. It wraps dialer.ErrNoRoute.
+// noRoute is the error for a host without candidates. It wraps dialer.ErrNoRoute
+// and names what is served instead: the mistake is most often in a name, on one
+// side or the other.
 func (p *picker[S]) noRoute(host string) error {
-	switch n := p.len(); n {
-	case 0:
+	served, all := p.served(5)
+	switch {
+	case len(served) == 0:
 		return fmt.Errorf("%w: no agent for %.260q: none is connected", dialer.ErrNoRoute, host)
-	case 1:
-		return fmt.Errorf("%w: no agent for %.260q: the one session connected does not serve it", dialer.ErrNoRoute, host)
-	default:
-		return fmt.Errorf("%w: no agent for %.260q: none of the %d sessions connected serves it", dialer.ErrNoRoute, host, n)
+	case !all:
+		served = append(served, "and others")
 	}
+	return fmt.Errorf("%w: no agent for %.260q; those connected serve %s", dialer.ErrNoRoute, host, strings.Join(served, "; "))
+}
+
+// served describes what the agents claim, up to limit different claims in order,
+// and reports whether these are all. Whoever may ask for any destination can
+// cause this at any rate, so it looks at a few agents and not at all of them.
+func (p *picker[S]) served(limit int) (claims []string, all bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	all = len(p.entries) <= sampleSize
+	seen := 0
+	for _, e := range p.entries {
+		if seen++; seen > sampleSize {
+			break
+		}
+		claim := e.ids.brief()
+		if slices.Contains(claims, claim) {
+			continue
+		}
+		if len(claims) == limit {
+			all = false
+			break
+		}
+		claims = append(claims, claim)
+	}
+	slices.Sort(claims)
+	return claims, all
 }
 
 // destination is a host as the tiers look it up: an address or a name.

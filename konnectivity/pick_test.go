@@ -179,12 +179,32 @@ func TestPickMalformedIdentifiers(t *testing.T) {
 
 func TestPickNoRoute(t *testing.T) {
 	p, _ := newTestPicker(t)
-	for n, want := range []string{"none is connected", "the one session", "none of the 2 sessions"} {
-		err := p.noRoute("node-9")
-		if !errors.Is(err, dialer.ErrNoRoute) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"node-9"`) {
-			t.Errorf("noRoute = %v, want one with %q", err, want)
-		}
-		p.add(newPickSession(t, fmt.Sprint(n), ""))
+	for _, tt := range []struct{ query, want string }{
+		{"", "those connected serve nothing"},
+		{"host=node-1&ipv4=10.0.0.1", "those connected serve host=node-1 ipv4=10.0.0.1; nothing"},
+		{"host=node-1&ipv4=10.0.0.1", "those connected serve host=node-1 ipv4=10.0.0.1; nothing"}, // a second tunnel
+		{"host=a&host=b&host=c&cidr=10.0.0.0/8", "serve host=a host=b cidr=10.0.0.0/8 and 1 more; host=node-1 ipv4=10.0.0.1; nothing"},
+		{"ipv6=2001:db8::1", "; ipv6=2001:db8::1; nothing"},
+		{"default-route=true&host=z", "; host=z default-route=true; ipv6=2001:db8::1; nothing"},
+		{"host=y", "; and others"},
+	} {
+		p.add(newPickSession(t, tt.query, tt.query))
+		checkNoRoute(t, p, tt.want)
+	}
+	many, _ := newTestPicker(t)
+	for range 10 * sampleSize {
+		many.add(newPickSession(t, "twin", "host=a"))
+	}
+	checkNoRoute(t, many, "serve host=a; and others") // it has not looked at all of them
+	none, _ := newTestPicker(t)
+	checkNoRoute(t, none, "none is connected")
+}
+
+func checkNoRoute(t *testing.T, p *picker[*pickSession], want string) {
+	t.Helper()
+	err := p.noRoute("node-9")
+	if !errors.Is(err, dialer.ErrNoRoute) || !strings.Contains(err.Error(), `no agent for "node-9"`) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("noRoute = %v, want one that ends in %q", err, want)
 	}
 }
 

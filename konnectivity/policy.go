@@ -21,10 +21,11 @@ import (
 // loopback, link-local, multicast, unspecified (0.0.0.0/8 and ::), broadcast,
 // cloud metadata services, IPv4-mapped and IPv4-compatible IPv6, site-local,
 // Teredo, the local NAT64 prefix, and 6to4 and NAT64 forms of any of those. They
-// are allowed only where a CIDR of the rule lists them, that is, lies wholly
-// within the special block: 127.0.0.0/8 and 127.0.0.1/32 list loopback,
+// are allowed only where a CIDR of the rule names them, that is, lies wholly
+// within the special block: 127.0.0.0/8 and 127.0.0.1/32 name loopback,
 // 0.0.0.0/0 does not. A metadata address is a block of its own, so that it takes
-// its own /32 or /128. Addresses with a zone cannot be listed.
+// its own /32 or /128. Addresses with a zone cannot be named. An agent that
+// reaches a kubelet on its own node by loopback needs such a CIDR.
 type PolicyRule struct {
 	// CIDRs are networks such as "10.0.0.0/8", without host bits.
 	CIDRs []string
@@ -132,7 +133,8 @@ func (p *Policy) whyNot(t policyTarget) string {
 	case !port:
 		return fmt.Sprintf("no rule allows port %d", t.port)
 	case t.special && !listed:
-		return fmt.Sprintf("%s is special (%s), and no CIDR of a rule lists it", t.addr, t.block.what)
+		own := netip.PrefixFrom(t.addr, t.addr.BitLen())
+		return fmt.Sprintf("%s is special (%s): a rule must name it, as in CIDRs %q", t.addr, t.block.what, own)
 	}
 	return "no rule allows it"
 }
@@ -143,5 +145,14 @@ func denyTarget(host string, addr netip.AddrPort, why string) error {
 	if a := addr.Addr(); a.IsValid() && a.String() != host {
 		at = " at " + a.String()
 	}
-	return fmt.Errorf("%w: %.260q%s, port %d: %s", dialer.ErrDenied, host, at, addr.Port(), why)
+	return &policyDenial{fmt.Sprintf("%.260q%s, port %d: %s", host, at, addr.Port(), why)}
 }
+
+// policyDenial is a denial without the word: whoever reports it, as a
+// direct.Dialer does or a dialer.Error with its hop, has said so already.
+type policyDenial struct{ text string }
+
+func (e *policyDenial) Error() string { return e.text }
+
+// Unwrap makes it dialer.ErrDenied.
+func (e *policyDenial) Unwrap() error { return dialer.ErrDenied }

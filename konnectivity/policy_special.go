@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// specialBlock is a block of addresses that a rule must list to allow.
+// specialBlock is a block of addresses that a rule must name to allow.
 type specialBlock struct {
 	prefix netip.Prefix
 	what   string

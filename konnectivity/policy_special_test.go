@@ -7,11 +7,11 @@ import (
 )
 
 // Each special address is refused to rules that merely cover it, and allowed to
-// a rule that lists it.
+// a rule that names it.
 func TestPolicySpecial(t *testing.T) {
 	for _, tt := range []struct {
 		addr, what string
-		lists      []string // each lists the address
+		names      []string // each names the address
 		covers     []string // each holds the address, but means something else
 	}{
 		{"0.0.0.0", "unspecified", []string{"0.0.0.0/8", "0.0.0.0/32"}, []string{"0.0.0.0/7"}},
@@ -51,7 +51,7 @@ func TestPolicySpecial(t *testing.T) {
 		{"fd20:ce::254", "cloud metadata", []string{"fd20:ce::254/128"}, []string{"fd20:ce::/32"}},
 	} {
 		t.Run(strings.ReplaceAll(tt.addr, ":", "_"), func(t *testing.T) {
-			for _, c := range tt.lists {
+			for _, c := range tt.names {
 				policyCase{tt.addr, "", 80, ""}.check(t, mustPolicy(t, PolicyRule{CIDRs: []string{c}}))
 				policyCase{"a.example", tt.addr, 80, ""}.check(t, mustPolicy(t, PolicyRule{CIDRs: []string{c}, Names: []string{"a.example"}}))
 			}
@@ -60,9 +60,9 @@ func TestPolicySpecial(t *testing.T) {
 				policyCase{tt.addr, "", 80, "special (" + tt.what + ")"}.check(t, p)
 				policyCase{"a.example", tt.addr, 80, "special (" + tt.what + ")"}.check(t, p)
 			}
-			// What one rule lists is no permission for another rule's port.
-			split := mustPolicy(t, PolicyRule{CIDRs: tt.lists[:1], Ports: []string{"22"}}, PolicyRule{CIDRs: []string{"0.0.0.0/0", "::/0"}})
-			policyCase{tt.addr, "", 80, "denied"}.check(t, split)
+			// What one rule names is no permission for another rule's port.
+			split := mustPolicy(t, PolicyRule{CIDRs: tt.names[:1], Ports: []string{"22"}}, PolicyRule{CIDRs: []string{"0.0.0.0/0", "::/0"}})
+			policyCase{tt.addr, "", 80, "no rule allows it"}.check(t, split)
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestPolicyNotSpecial(t *testing.T) {
 }
 
 // FuzzPolicySpecial checks the table against another opinion of what is special:
-// nothing of that is ever allowed by rules that list nothing.
+// nothing of that is ever allowed by rules that name nothing.
 func FuzzPolicySpecial(f *testing.F) {
 	for _, s := range []string{"127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::169.254.169.254", "2002:7f00:1::", "fe80::1", "10.0.0.1", "::1"} {
 		f.Add(s, netip.MustParseAddr(s).AsSlice(), uint16(443))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/direct"
 )
 
 // A policyCase asks for host, which resolved to addr; an empty addr means that
@@ -116,7 +117,7 @@ func TestPolicyOddHosts(t *testing.T) {
 		"0177.0.0.1", "2130706433", "127.1", "127.0.0.1.", "0x7f.1", "0x7f000001", "0X7F000001", "127.0.0.01", "0x", "256.256.256.256",
 		longName(254), strings.Repeat("a", 64),
 	} {
-		policyCase{host, "192.0.2.1", 443, "denied"}.check(t, p)
+		policyCase{host, "192.0.2.1", 443, "port 443: "}.check(t, p)
 		if err := p.AllowName(t.Context(), host, 443); !errors.Is(err, dialer.ErrDenied) {
 			t.Errorf("AllowName(%q) = %v, want a denial", host, err)
 		}
@@ -172,7 +173,7 @@ func TestPolicyAllowName(t *testing.T) {
 
 func TestPolicyDeniesByDefault(t *testing.T) {
 	for _, p := range []*Policy{nil, {}} {
-		policyCase{"10.0.0.1", "", 443, "denied"}.check(t, p)
+		policyCase{"10.0.0.1", "", 443, "port 443: "}.check(t, p)
 		if err := p.AllowName(t.Context(), "node-1", 443); !errors.Is(err, dialer.ErrDenied) {
 			t.Errorf("AllowName of %v = %v, want a denial", p, err)
 		}
@@ -187,8 +188,16 @@ func TestPolicyDeniesByDefault(t *testing.T) {
 func TestPolicyDenialText(t *testing.T) {
 	p := mustPolicy(t, PolicyRule{CIDRs: []string{"10.0.0.0/8"}})
 	err := p.Allow(t.Context(), "node-1", netip.MustParseAddrPort("192.0.2.1:22"))
-	if want := `denied: "node-1" at 192.0.2.1, port 22: no rule allows it`; err == nil || err.Error() != want {
+	if want := `"node-1" at 192.0.2.1, port 22: no rule allows it`; err == nil || err.Error() != want {
 		t.Errorf("denial %q, want %q", err, want)
+	}
+	err = p.Allow(t.Context(), "127.0.0.1", netip.MustParseAddrPort("127.0.0.1:22"))
+	if want := `"127.0.0.1", port 22: 127.0.0.1 is special (loopback): a rule must name it, as in CIDRs "127.0.0.1/32"`; err == nil || err.Error() != want {
+		t.Errorf("denial %q, want %q", err, want)
+	}
+	d := direct.Dialer{Allow: p.Allow}
+	if _, err = d.DialContext(t.Context(), "tcp", "127.0.0.1:22"); err == nil || strings.Count(err.Error(), "denied") != 1 {
+		t.Errorf("a dial fails with %q, want it to say denied once", err)
 	}
 	err = p.Allow(t.Context(), "a\nb"+strings.Repeat("x", 1<<16), netip.MustParseAddrPort("192.0.2.1:22"))
 	if err == nil || len(err.Error()) > 500 || strings.Contains(err.Error(), "\n") {

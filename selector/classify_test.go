@@ -173,6 +173,8 @@ func TestClassifyErrorText(t *testing.T) {
 		"[fe80::1%lo]:1": "zone",
 		"[node-1]:1":     "brackets",
 		"a b:1":          `"a b" is neither`,
+
+		"https://api.cluster.local:443": "want host:port, not a URL",
 	} {
 		_, err := s.Classify(t.Context(), "tcp", address)
 		if de := wantNoRoute(t, err); !strings.Contains(err.Error(), want) || de.Address != address || de.Network != "tcp" {

@@ -20,6 +20,9 @@ type destination struct {
 // address again, and an address that could be read in two ways could be given
 // one class and dialled as another.
 func parseDestination(address string) (destination, error) {
+	if strings.Contains(address, "://") {
+		return destination{}, errors.New("want host:port, not a URL")
+	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return destination{}, err

@@ -1,6 +1,12 @@
 package selector
 
-import "strings"
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // The limits of the DNS, on names without their trailing dot.
 const (
@@ -41,6 +47,41 @@ func isName(s string) bool {
 		}
 	}
 	return label > 0
+}
+
+// notHost returns the problem where s is more than a host or another kind of
+// address, and says where to write what. It leaves plain nonsense to others.
+func notHost(s string) (problem string) {
+	if strings.Contains(s, "://") {
+		return wantNoURL
+	}
+	if host, port, err := net.SplitHostPort(s); err == nil && host != "" {
+		if isAddress(host) {
+			return fmt.Sprintf("a port does not belong here, nor does an IP address: write %s into CIDRs and %q into Ports", asCIDR(host), port)
+		}
+		return fmt.Sprintf("a port does not belong here: write %q, and %q into Ports", host, port)
+	}
+	if isAddress(s) {
+		return fmt.Sprintf("an IP address is no host name: write %s into CIDRs", asCIDR(s))
+	}
+	return ""
+}
+
+const wantNoURL = "want a host name, not a URL"
+
+// isAddress reports whether host is meant as an IP address, be it a good one or
+// not.
+func isAddress(host string) bool { return strings.Contains(host, ":") || endsInNumber(host) }
+
+// asCIDR returns the network that is the address host alone, quoted, or says
+// what one looks like.
+func asCIDR(host string) string {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil || addr.Zone() != "" {
+		return `the network, as in "10.0.0.1/32",`
+	}
+	addr = addr.Unmap()
+	return strconv.Quote(netip.PrefixFrom(addr, addr.BitLen()).String())
 }
 
 // isNameByte allows the underscore besides letters, digits and hyphen: names of

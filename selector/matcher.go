@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 )
 
 // matcher is a compiled Rule.
@@ -144,8 +143,8 @@ func parseCIDR(s string) (p netip.Prefix, problem string) {
 }
 
 func parseHost(s string) (name, problem string) {
-	if strings.Contains(s, ":") || endsInNumber(s) {
-		return "", "an IP address is no host name: put it into CIDRs"
+	if problem := notHost(s); problem != "" {
+		return "", problem
 	}
 	name, ok := canonicalName(s)
 	if !ok {

@@ -25,7 +25,10 @@ type Config struct {
 	Routes map[Class]Route
 
 	// Trace sees each dial once, under its class and the name of its route;
-	// both are empty for an address of no class. Nil means none.
+	// both are empty for an address of no class. It sees what happens from the
+	// choice of the class to the conn that the route returns. A layer above, such
+	// as the TLS of package transport, may still fail after DialDone had a nil
+	// error; its failures are in what that layer returns. Nil means none.
 	Trace *dialer.Trace
 
 	// Timeout bounds each dial as a whole. Zero means [dialer.DefaultTimeout],
@@ -43,8 +46,9 @@ type Selector struct {
 }
 
 var (
-	_ dialer.Dialer  = (*Selector)(nil)
-	_ dialer.Readier = (*Selector)(nil)
+	_ dialer.Dialer    = (*Selector)(nil)
+	_ dialer.Readier   = (*Selector)(nil)
+	_ dialer.Describer = (*Selector)(nil)
 )
 
 // New checks cfg and compiles its rules. It starts nothing.
@@ -158,8 +162,19 @@ func (s *Selector) classify(ctx context.Context, network, address string) (Class
 	return "", errors.New("no rule gives the address a class")
 }
 
+// Describe returns the class and the route that a dial would have, empty where
+// there is none. It is for the layers above, whose own failures are to name both.
+func (s *Selector) Describe(ctx context.Context, network, address string) dialer.Attempt {
+	class, err := s.classify(ctx, network, address)
+	if err != nil {
+		return dialer.Attempt{Network: network, Address: address}
+	}
+	return dialer.Describe(ctx, s.For(class), network, address)
+}
+
 // For returns the Dialer of one class. It asks neither the rules nor the
-// context for a class, and it is a [dialer.Readier].
+// context for a class, so a class that is only ever asked for here needs a route
+// and no rule. It is a [dialer.Readier] and a [dialer.Describer].
 //
 // It is never nil: some embedders read a nil dial function as "directly". For a
 // class without a route it is a Dialer that fails each dial with

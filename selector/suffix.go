@@ -20,8 +20,8 @@ func parseSuffix(s string) (x suffix, problem string) {
 		return suffix{}, `there are no wildcards: write ".` + rest + `"`
 	}
 	domain, onlyBelow := strings.CutPrefix(s, ".")
-	if strings.Contains(domain, ":") || endsInNumber(domain) {
-		return suffix{}, "an IP address is no domain: put it into CIDRs"
+	if problem := notHost(s); problem != "" {
+		return suffix{}, problem
 	}
 	name, ok := canonicalName(domain)
 	if !ok {

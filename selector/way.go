@@ -35,6 +35,11 @@ func (w *way) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return w.d.DialContext(ctx, network, address)
 }
 
+// Describe names the class and the route.
+func (w *way) Describe(_ context.Context, network, address string) dialer.Attempt {
+	return dialer.Attempt{Class: string(w.class), Route: w.route, Network: network, Address: address}
+}
+
 // Ready asks the route.
 func (w *way) Ready() error {
 	if err := dialer.Ready(w.d); err != nil {
@@ -52,6 +57,11 @@ type nowhere struct {
 
 func (n nowhere) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return nil, refuse(ctx, n.trace, n.class, network, address, n.reason())
+}
+
+// Describe names the class, which is all there is.
+func (n nowhere) Describe(_ context.Context, network, address string) dialer.Attempt {
+	return dialer.Attempt{Class: string(n.class), Network: network, Address: address}
 }
 
 // Ready says that it never will be.

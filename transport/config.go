@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -20,8 +21,8 @@ type Config struct {
 	// Dialer makes the connection below the TLS. Required. Dials are bounded by
 	// the caller's context and by what this Dialer bounds itself.
 	Dialer dialer.Dialer
-	// Roots verifies the peers. Required: there is no unverified mode, and the
-	// roots of the system are used only where they were passed in.
+	// Roots verifies the peers. Required, and not empty: there is no unverified
+	// mode, and the roots of the system are used only where they were passed in.
 	Roots Roots
 	// Certificates presents this side to a peer that asks for a certificate.
 	// Nil means none is presented.
@@ -60,11 +61,11 @@ type Config struct {
 
 // check returns a copy of c with its defaults filled in.
 func (c Config) check() (Config, error) {
-	if c.Dialer == nil {
-		return c, errors.New("transport: Config.Dialer is required")
+	if isNil(c.Dialer) {
+		return c, errors.New("transport: Config.Dialer is required: it makes the connection below the TLS")
 	}
-	if !hasRoots(c.Roots) {
-		return c, errors.New("transport: Config.Roots is required; there is no unverified mode")
+	if err := checkRoots(c.Roots, "Config.Roots", "; there is no unverified mode"); err != nil {
+		return c, err
 	}
 	if c.Certificates != nil && c.Certificates.Certificate() == nil {
 		return c, errors.New("transport: Config.Certificates has no certificate; leave it nil to present none")
@@ -76,4 +77,17 @@ func (c Config) check() (Config, error) {
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, DefaultHandshakeTimeout)
 	c.NextProtos = slices.Clone(c.NextProtos)
 	return c, nil
+}
+
+// isNil also sees the nil pointer and the nil func inside an interface, which
+// would be found only by the first dial, and as a panic.
+func isNil(d dialer.Dialer) bool {
+	if d == nil {
+		return true
+	}
+	switch v := reflect.ValueOf(d); v.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
+		return v.IsNil()
+	}
+	return false
 }

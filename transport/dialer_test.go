@@ -26,6 +26,9 @@ func TestNewErrors(t *testing.T) {
 		"no dialer":          func(c *transport.Config) { c.Dialer = nil },
 		"no roots":           func(c *transport.Config) { c.Roots = nil },
 		"nil pool":           func(c *transport.Config) { c.Roots = transport.StaticRoots(nil) },
+		"empty pool":         func(c *transport.Config) { c.Roots = transport.StaticRoots(x509.NewCertPool()) },
+		"nil func":           func(c *transport.Config) { c.Dialer = dialer.Func(nil) },
+		"nil pointer":        func(c *transport.Config) { c.Dialer = (*net.Dialer)(nil) },
 		"nil CAFile":         func(c *transport.Config) { c.Roots = (*transport.CAFile)(nil) },
 		"nil KeyPair":        func(c *transport.Config) { c.Certificates = (*transport.KeyPair)(nil) },
 		"empty certificate":  func(c *transport.Config) { c.Certificates = transport.StaticCertificate(tls.Certificate{}) },
@@ -36,6 +39,48 @@ func TestNewErrors(t *testing.T) {
 		spoil(&cfg)
 		if d, err := transport.New(cfg); err == nil || d != nil {
 			t.Errorf("%s: no construction error", name)
+		}
+	}
+}
+
+// A Dialer that New has not made fails; it neither panics nor dials unverified.
+func TestDialerNotMade(t *testing.T) {
+	for name, d := range map[string]*transport.Dialer{"nil": nil, "zero": {}} {
+		if err := refused(t, d, "node-1:1", dialer.HopTLS); !strings.Contains(err.Error(), "not made by New") {
+			t.Errorf("%s: %v does not say what is wrong", name, err)
+		}
+		if d.Ready() == nil {
+			t.Errorf("%s: is ready", name)
+		}
+		if got, want := d.Describe(t.Context(), "tcp", "a:1"), (dialer.Attempt{Network: "tcp", Address: "a:1"}); got != want {
+			t.Errorf("%s: Describe = %+v", name, got)
+		}
+		if _, err := d.ClientConfig("node-1:1"); err == nil {
+			t.Errorf("%s: gave a configuration", name)
+		}
+		if _, err := transport.NewRoundTripper(d, transport.HTTPConfig{}); err == nil {
+			t.Errorf("%s: gave a RoundTripper", name)
+		}
+	}
+}
+
+// The texts are read by people: the hop says "tls", and once is enough.
+func TestDialErrorText(t *testing.T) {
+	ca, other := testpki.MustCA(t, "ca"), testpki.MustCA(t, "other")
+	addr := echoServer(t, &tls.Config{Certificates: []tls.Certificate{other.MustPair(t, testpki.Leaf{Names: []string{"node-1"}})}})
+	old := echoServer(t, &tls.Config{
+		Certificates: []tls.Certificate{ca.MustPair(t, testpki.Leaf{Names: []string{"node-1"}})},
+		MaxVersion:   tls.VersionTLS12, MinVersion: tls.VersionTLS12,
+	})
+	cfg := transport.Config{Roots: transport.StaticRoots(ca.Pool()), MinVersion: tls.VersionTLS13}
+	for _, tt := range []struct{ server, dial, want string }{
+		{addr, "node-1:1", "dial tcp node-1:1: tls: failed to verify certificate: x509: certificate signed by unknown authority"},
+		{old, "node-1:1", "dial tcp node-1:1: tls: remote error: protocol version not supported"},
+		{addr, "https://node-1:1", "dial tcp https://node-1:1: tls: want host:port, not a URL"},
+	} {
+		cfg.Address = toAddress(tt.server)
+		if err := refused(t, mustDialer(t, cfg), tt.dial, dialer.HopTLS); !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("got %q, want %q", err, tt.want)
 		}
 	}
 }

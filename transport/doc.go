@@ -9,6 +9,10 @@
 // the address it was mapped to. There is no mode without verification; a Config
 // without Roots is a construction error.
 //
+// A selector's trace, below, has reported its dial as done when the handshake
+// begins. What fails from then on is in the error of [Dialer.DialContext], which
+// names the class and the route of the selector all the same.
+//
 // For kubelets, [Config.NodeName] adds what a name in a certificate does not
 // say: the peer must be the node that was meant, by the subject the cluster's
 // signer gave it (common name system:node:NAME, organization system:nodes).

@@ -48,8 +48,8 @@ func (rt *RoundTripper) newGeneration(roots *x509.CertPool, cert *tls.Certificat
 	g.shared.TLSClientConfig = rt.d.openConfig(protosShared[:])
 
 	if !rt.cfg.AllowHTTP {
-		g.shared.RegisterProtocol("http", httpsOnly{})
-		g.http1.RegisterProtocol("http", httpsOnly{})
+		g.shared.RegisterProtocol("http", httpsOnly{rt.d})
+		g.http1.RegisterProtocol("http", httpsOnly{rt.d})
 	}
 	// net/http completes a transport, TLSClientConfig included, at its first
 	// use. Let that be now, before anybody can read it.
@@ -102,7 +102,7 @@ func (rt *RoundTripper) dialPlain(g *generation) func(context.Context, string, s
 		}
 		var c net.Conn = &heldConn{Conn: raw, done: done}
 		if !rt.cfg.AllowHTTP {
-			c = &tlsOnlyConn{Conn: c, address: address}
+			c = &tlsOnlyConn{Conn: c, way: rt.d.Describe(ctx, network, address)}
 		}
 		return c, nil
 	}

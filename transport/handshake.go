@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,23 @@ func (d *Dialer) handshake(ctx context.Context, raw net.Conn, config *tls.Config
 	}
 	return c, nil
 }
+
+// handshakeError is a failed handshake in an error whose hop says "tls" already:
+// crypto/tls begins its texts with the same word.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string {
+	text := e.err.Error()
+	for _, of := range []string{"", "remote error: ", "local error: "} {
+		if rest, ok := strings.CutPrefix(text, of+"tls: "); ok {
+			return of + rest
+		}
+	}
+	return text
+}
+
+// Unwrap returns the error of the handshake.
+func (e *handshakeError) Unwrap() error { return e.err }
 
 // handshakeTimeout is the cause of a handshake that took too long.
 type handshakeTimeout time.Duration

@@ -36,11 +36,11 @@ type RoundTripper struct {
 }
 
 // NewRoundTripper returns a RoundTripper that dials with d, whose NextProtos it
-// replaces by those of HTTP. The error is that of a nil d or of a bound in cfg
-// that makes no sense.
+// replaces by those of HTTP. The error is that of a d that New has not made or of
+// a bound in cfg that makes no sense.
 func NewRoundTripper(d *Dialer, cfg HTTPConfig) (*RoundTripper, error) {
-	if d == nil {
-		return nil, errors.New("transport: NewRoundTripper needs a Dialer")
+	if !d.made() {
+		return nil, errors.New("transport: NewRoundTripper needs a Dialer that New made")
 	}
 	cfg, err := cfg.check()
 	if err != nil {

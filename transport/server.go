@@ -13,7 +13,7 @@ type ServerOptions struct {
 	// Certificates presents the server. Required.
 	Certificates Certificates
 	// ClientRoots verifies the clients, each of which must present a
-	// certificate. Required.
+	// certificate. Required, and not empty.
 	ClientRoots Roots
 	// MinVersion is the lowest TLS version served: tls.VersionTLS12 or
 	// tls.VersionTLS13. Zero means the latter.
@@ -24,15 +24,15 @@ type ServerOptions struct {
 
 // ServerConfig returns a tls.Config for a listener whose clients must present a
 // certificate that ClientRoots verify. Roots and certificate are those of the
-// moment of each handshake. A missing one is an error.
+// moment of each handshake. A missing one is an error, and so are empty roots.
 //
 // Sessions are never resumed: a resumed one would not meet the roots that were
 // changed since. Layers above that add protocols to the returned Config, as
 // http.Server does, add in vain, because each handshake has a Config of its own:
 // all protocols go into NextProtos. The caller owns the Config.
 func ServerConfig(opts ServerOptions) (*tls.Config, error) {
-	if !hasRoots(opts.ClientRoots) {
-		return nil, errors.New("transport: ServerOptions.ClientRoots is required")
+	if err := checkRoots(opts.ClientRoots, "ServerOptions.ClientRoots", ": every client is verified"); err != nil {
+		return nil, err
 	}
 	if opts.Certificates == nil || opts.Certificates.Certificate() == nil {
 		return nil, errors.New("transport: ServerOptions.Certificates is required")

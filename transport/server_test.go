@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"path/filepath"
 	"testing"
@@ -23,6 +24,7 @@ func TestServerConfigErrors(t *testing.T) {
 		"empty certificate": func(o *transport.ServerOptions) { o.Certificates = transport.StaticCertificate(tls.Certificate{}) },
 		"no roots":          func(o *transport.ServerOptions) { o.ClientRoots = nil },
 		"nil pool":          func(o *transport.ServerOptions) { o.ClientRoots = transport.StaticRoots(nil) },
+		"empty pool":        func(o *transport.ServerOptions) { o.ClientRoots = transport.StaticRoots(x509.NewCertPool()) },
 		"TLS version 1.0":   func(o *transport.ServerOptions) { o.MinVersion = tls.VersionTLS10 },
 	} {
 		opts := good

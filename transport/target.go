@@ -17,6 +17,9 @@ type target struct {
 
 // target works out who must answer at the logical address.
 func (d *Dialer) target(address string) (target, error) {
+	if strings.Contains(address, "://") {
+		return target{}, errors.New("want host:port, not a URL")
+	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return target{}, err
@@ -47,11 +50,14 @@ func (d *Dialer) serverName(host string) (string, error) {
 // client certificate of the moment of the handshake. It is for layers that run
 // the handshake themselves; ask for a new one each time, because the roots in it
 // do not change. The caller owns it. The error is that of an address without a
-// host, or without a name to verify.
+// host, or without a name to verify, or of a Dialer that New has not made.
 func (d *Dialer) ClientConfig(address string) (*tls.Config, error) {
+	if !d.made() {
+		return nil, errNotMade
+	}
 	t, err := d.target(address)
 	if err != nil {
-		return nil, fmt.Errorf("transport: %w", err)
+		return nil, fmt.Errorf("transport: address %q: %w", address, err)
 	}
 	return d.config(t, d.cfg.NextProtos), nil
 }

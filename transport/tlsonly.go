@@ -14,22 +14,23 @@ import (
 // [HTTPConfig.AllowHTTP] is not set. The error around it is a denial.
 var ErrHTTPSOnly = errors.New("https only: plain http is not allowed here")
 
-// refuseHTTP is the error for plain http to address.
-func refuseHTTP(address string) error {
+// refuseHTTP is the error for plain http by a way and to its address.
+func refuseHTTP(way dialer.Attempt) error {
 	return &dialer.Error{
-		Hop: dialer.HopPolicy, Network: "tcp", Address: address,
+		Class: way.Class, Route: way.Route,
+		Hop: dialer.HopPolicy, Network: way.Network, Address: way.Address,
 		Err: fmt.Errorf("%w: %w", dialer.ErrDenied, ErrHTTPSOnly),
 	}
 }
 
 // httpsOnly is the http.RoundTripper that refuses what it is given.
-type httpsOnly struct{}
+type httpsOnly struct{ d *Dialer }
 
-func (httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+func (h httpsOnly) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		req.Body.Close() // a RoundTripper owes that, also when it fails
 	}
-	return nil, refuseHTTP(req.URL.Host)
+	return nil, refuseHTTP(h.d.Describe(req.Context(), "tcp", req.URL.Host))
 }
 
 // recordHandshake is the first byte of a TLS handshake record, with which every
@@ -41,14 +42,14 @@ const recordHandshake = 0x16
 // URL it would not.
 type tlsOnlyConn struct {
 	net.Conn
-	address string
-	begun   atomic.Bool // a handshake has been begun
+	way   dialer.Attempt // by which it came
+	begun atomic.Bool    // a handshake has been begun
 }
 
 func (c *tlsOnlyConn) Write(p []byte) (int, error) {
 	if !c.begun.Load() && len(p) > 0 {
 		if p[0] != recordHandshake {
-			return 0, refuseHTTP(c.address)
+			return 0, refuseHTTP(c.way)
 		}
 		c.begun.Store(true)
 	}

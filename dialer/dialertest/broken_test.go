@@ -52,7 +52,8 @@ var broken = []struct {
 	{"CloseWakesWrite", conns(deafToClose), "Close to wake Write"},
 	{"Refused", returnsBareErrors, "want a *dialer.Error"},
 	{"Refused", blamesNobody, "want dialer.ErrRefused"},
-	{"UnknownNetwork", anyNetworkIsTCP, "succeeded; it must fail"},
+	{"UnknownNetwork", anyNetworkIsTCP, "begin DialContext with"},
+	{"UnknownNetwork", returnsBareErrors, "it failed with a net.UnknownNetworkError"},
 	{"MalformedAddress", anyAddressWorks, "succeeded; it must fail"},
 	{"Backpressure", conns(takesEverything), "never blocks"},
 	{"StalledNeighbour", sharesWriteLock, "beside a stalled conn"},
@@ -137,4 +138,18 @@ func TestExcusesAreChecked(t *testing.T) {
 		return
 	}
 	t.Error("no such check")
+}
+
+// A fixture without a Dialer is a mistake in the test, not a panic in the suite.
+func TestFixtureWithoutDialer(t *testing.T) {
+	uses := map[string]func(testing.TB){"Pair": func(t testing.TB) { dialertest.Fixture{}.Pair(t) }}
+	for _, c := range dialertest.Checks() {
+		uses[c.Name] = func(t testing.TB) { c.Test(t, dialertest.Fixture{}) }
+	}
+	for name, use := range uses {
+		r := record(t, use)
+		if want := "set Fixture.Dialer"; !strings.Contains(r.story(), want) {
+			t.Errorf("%s: %q, want %q in it", name, r.story(), want)
+		}
+	}
 }

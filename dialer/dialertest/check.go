@@ -47,7 +47,15 @@ func Checks() []Check {
 		{"StalledNeighbour", stalledNeighbour},
 		{"Leftovers", leftovers},
 	}
-	return append(checks, deliveryChecks()...)
+	checks = append(checks, deliveryChecks()...)
+	for i, c := range checks {
+		checks[i].Test = func(t testing.TB, f Fixture) {
+			t.Helper()
+			f.require(t)
+			c.Test(t, f)
+		}
+	}
+	return checks
 }
 
 // Run tests a Dialer. It calls newFixture for every subtest, so that a conn or
@@ -70,6 +78,7 @@ func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 // TestConn runs golang.org/x/net/nettest.TestConn on conns of f's Dialer, or
 // skips t where f states that they cannot survive it.
 func TestConn(t *testing.T, f Fixture) {
+	f.require(t)
 	if f.WriteTimeoutFatal {
 		t.Skip("nettest needs conns that survive a write timeout")
 	}

@@ -3,6 +3,7 @@ package dialertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -28,8 +29,30 @@ func refused(t testing.TB, f Fixture) {
 func unknownNetwork(t testing.TB, f Fixture) {
 	address := f.listen(t).Addr().String()
 	for _, network := range []string{"udp", "ip4:icmp", "no-such-network", ""} {
-		f.failingDial(t, t.Context(), network, address)
+		f.refusedNetwork(t, network, address)
 	}
+}
+
+// refusedNetwork dials on a network that the Dialer does not document. The usual
+// failure is a Dialer that hands the network on to net.Dialer unseen, which
+// takes "udp" and returns errors of its own for the rest.
+func (f Fixture) refusedNetwork(t testing.TB, network, address string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d := within(t, f, "a dial on an unknown network to fail", f.startDial(ctx, network, address))
+	if _, ok := errors.AsType[*dialer.Error](d.err); ok {
+		checkFailed(t, d)
+		return
+	}
+	closeConn(d.conn)
+	got := "it succeeded"
+	if d.err != nil {
+		got = fmt.Sprintf("it failed with a %T, %v", d.err, d.err)
+	}
+	t.Fatalf("dial on network %q: %s; want a *dialer.Error. A Dialer refuses every network but those it documents; begin DialContext with\n"+
+		"\tif network != %q {\n\t\treturn nil, dialer.Wrap(net.UnknownNetworkError(network), dialer.HopTarget, network, address)\n\t}",
+		network, got, f.network())
 }
 
 // malformedAddress: an address that is none fails without a panic.

@@ -14,7 +14,7 @@ import (
 // The hooks are called on a test's goroutine and may end it with t.FailNow;
 // what they start they end in t.Cleanup.
 type Fixture struct {
-	// Dialer is what is tested. It is required.
+	// Dialer is what is tested. It is required; without it every check fails.
 	Dialer dialer.Dialer
 
 	// Network is the first argument of every dial; empty means "tcp".
@@ -57,6 +57,14 @@ type Fixture struct {
 	// Patience is how long something that must happen may take before that is
 	// a failure. Zero means 10 s; negative is taken as zero.
 	Patience time.Duration
+}
+
+// require ends t where there is nothing to test.
+func (f Fixture) require(t testing.TB) {
+	t.Helper()
+	if f.Dialer == nil {
+		t.Fatal("dialertest: the Fixture has no Dialer; set Fixture.Dialer to what is to be tested")
+	}
 }
 
 func (f Fixture) network() string {

@@ -10,6 +10,7 @@ import (
 // closed with t's cleanups at the latest.
 func (f Fixture) Pair(t testing.TB) (caller, target net.Conn) {
 	t.Helper()
+	f.require(t)
 	return f.pairContext(t, t.Context())
 }
 
