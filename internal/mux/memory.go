@@ -6,8 +6,8 @@ import "sync/atomic"
 //
 // A stream that stalls keeps what it was granted, for that much may be on its
 // way. So what one stream can take must leave something for the next: growth
-// gets half of the memory, and no stream more than half of what is left of that
-// half. Streams at their first window never compete with growth.
+// gets half of the memory, and no stream more than half of what the others leave
+// of that. Streams at their first window never compete with growth.
 type memory struct {
 	limit int64
 	used  atomic.Int64 // everything granted
@@ -46,12 +46,13 @@ func (m *memory) admit(start, base int64) (extra int64, ok bool) {
 	return extra, true
 }
 
-// grow grants up to want bytes more to a stream that keeps up, and returns how
-// many. Less than a frame is not worth having.
-func (m *memory) grow(want int64) int64 {
+// grow grants up to want bytes more to a stream that keeps up and has grown by own
+// already, and returns how many. Less than a frame is not worth having.
+func (m *memory) grow(want, own int64) int64 {
 	for {
 		grown := m.grown.Load()
-		more := min(want, (m.limit/2-grown)/2)
+		share := (m.limit/2 - (grown - own)) / 2 // half of what the others leave
+		more := min(want, share-own)
 		if more < maxPayload {
 			return 0
 		}

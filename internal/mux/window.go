@@ -72,7 +72,7 @@ func (w *window) enlarge(s *Session) int64 {
 	if want <= 0 {
 		return 0
 	}
-	more := s.mem.grow(want)
+	more := s.mem.grow(want, w.grown)
 	w.grown += more
 	w.size += more
 	return more
