@@ -171,6 +171,12 @@ func target(t testing.TB, serve func(net.Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveTarget(t, ln, serve)
+}
+
+// serveTarget is target on a listener of the caller's making.
+func serveTarget(t testing.TB, ln net.Listener, serve func(net.Conn)) string {
+	t.Helper()
 	var conns sync.WaitGroup
 	var mu sync.Mutex
 	open := map[net.Conn]bool{}
