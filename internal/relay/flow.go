@@ -42,7 +42,27 @@ func (f *flow) turnedAway() {
 		s.StopRead(f.writeErr)
 		return
 	}
-	f.ended(pump(f.src.conn, io.Discard))
+	f.ended(pump(f.src.conn, &ignored{flow: f}))
+}
+
+// ignored is where bytes go that nobody hears. While their conn is merely read
+// for a bounded time it takes little of them after the first: a peer that talks
+// as fast as it can would otherwise be listened to as fast as we can, and the
+// relay's other connections pay for it. What is not read waits in the kernel.
+type ignored struct {
+	flow *flow
+	n    int
+}
+
+// Write takes b.
+func (i *ignored) Write(b []byte) (int, error) {
+	if !i.flow.pipe.isLingering(i.flow.src) {
+		return len(b), nil
+	}
+	if i.n += len(b); i.n > ignoreFreely {
+		time.Sleep(ignorePause)
+	}
+	return len(b), nil
 }
 
 // ended judges the end of src's bytes and reports whether it was a good one.

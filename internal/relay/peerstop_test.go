@@ -152,3 +152,31 @@ func TestTalkingTargetIsLetGo(t *testing.T) {
 		talking.Wait()
 	})
 }
+
+// One that talks as fast as it can is not listened to as fast as we can.
+func TestFloodingTargetCostsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := tunnelPair()
+		b, s := memoryPair()
+		done := start(near, b)
+		far.Close()
+		begin := time.Now()
+		const most = ignoreFreely + bufferSize*int(lingerTime/ignorePause) + 1<<20 // of buffers
+		var taken int
+		for block := make([]byte, bufferSize); taken <= most; {
+			n, err := s.Write(block)
+			taken += n
+			if err != nil {
+				break
+			}
+		}
+		if taken > most {
+			t.Errorf("%d bytes were taken that nobody hears, want at most %d", taken, most)
+		}
+		s.Close()
+		<-done
+		if took := time.Since(begin); took > lingerTime+ignorePause {
+			t.Errorf("held %v, want at most %v", took, lingerTime+ignorePause)
+		}
+	})
+}

@@ -15,6 +15,11 @@ const (
 	// stallTime is how long a write may make no progress when the peer whose
 	// bytes it delivers has gone: then nobody but us would ever give up.
 	stallTime = 2 * time.Minute
+	// ignoreFreely is how many bytes of a conn are ignored during lingerTime
+	// before each further buffer of them costs a pause of ignorePause. That is
+	// also how much later the end of such a conn may be noticed.
+	ignoreFreely = 1 << 20
+	ignorePause  = lingerTime / 20
 )
 
 // Result is what a [Pipe] did.
@@ -152,6 +157,13 @@ func (p *pipe) isDeaf(e *end) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return e.deaf
+}
+
+// isLingering reports whether e is read for a bounded time only.
+func (p *pipe) isLingering(e *end) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return e.lingering
 }
 
 // markClosed notes that e is about to be closed in good order.
