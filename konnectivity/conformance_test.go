@@ -1,9 +1,13 @@
 package konnectivity
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/dialer/dialertest"
@@ -34,16 +38,39 @@ func tunnelOf(t *testing.T) *Server {
 
 // stack prefers a tunnel that has no agent, so that every dial fails over to one
 // that has.
-func stack(t *testing.T) dialer.Dialer {
-	d, err := selector.Failover(
-		selector.Route{Name: "empty", Dialer: newWorld(t, nil).srv},
-		selector.Route{Name: "tunnel", Dialer: tunnelOf(t)},
-		selector.Route{Name: "direct", Dialer: &direct.Dialer{}},
-	)
+func stack(t *testing.T) dialer.Dialer { return stackTraced(t, nil) }
+
+func stackTraced(t *testing.T, trace *dialer.Trace) dialer.Dialer {
+	d, err := selector.NewFailover(selector.FailoverConfig{
+		Routes: []selector.Route{
+			// A Func hides that it is not ready, or the others would be tried before.
+			{Name: "empty", Dialer: dialer.Func(newWorld(t, nil).srv.DialContext)},
+			{Name: "tunnel", Dialer: tunnelOf(t)},
+			{Name: "direct", Dialer: &direct.Dialer{}},
+		},
+		Trace: trace,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// The stacks above are worth what their failover does.
+func TestStackFailsOver(t *testing.T) {
+	var ways []string
+	d := stackTraced(t, &dialer.Trace{
+		Failover: func(_ context.Context, a dialer.Attempt, err error) {
+			if !errors.Is(err, dialer.ErrNoRoute) {
+				t.Errorf("%s was given up because of %v", a.Route, err)
+			}
+		},
+		DialDone: func(_ context.Context, a dialer.Attempt, _ time.Duration, _ error) { ways = append(ways, a.Route) },
+	})
+	talk(t, dial(t, d, echo(t)), "by the second route")
+	if want := []string{"empty", "tunnel"}; !slices.Equal(ways, want) {
+		t.Errorf("it went by %q, want %q", ways, want)
+	}
 }
 
 // overTLS puts verified TLS to the target over d.
