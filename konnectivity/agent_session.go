@@ -16,9 +16,10 @@ type AgentInfo struct {
 	ID          string
 	Identifiers Identifiers
 	Remote      net.Addr  // where its tunnel comes from
-	Subject     string    // of its certificate
+	Subject     string    // of its certificate; empty without one
+	User        string    // whom its token is for; empty without one
 	Software    string    // what it calls itself
-	Protocol    string    // of its tunnel: "yamux"
+	Protocol    string    // of its tunnel: see TunnelInfo
 	Since       time.Time // when its tunnel came up
 	RTT         time.Duration
 	Conns       int  // connections open or being opened through it

@@ -13,15 +13,17 @@ import (
 	"github.com/sallyport/sallyport/dialer"
 )
 
-// IdentityRule says what the holder of a certificate may claim.
+// IdentityRule says what the holder of a certificate, of a token or of both may
+// claim.
 //
-// The first three fields say whose certificates the rule is for. At least one
-// must be given, and all that are given must match. The others say what those
-// agents may claim; what is not said is not allowed.
+// The first five fields say whom the rule is for: three look at the verified
+// certificate, two at the token's user. At least one must be given, and all that
+// are given must match, so a rule that names things of both needs both. The
+// others say what those agents may claim; what is not said is not allowed.
 //
-// Where CommonName ends in '*', "{name}" in AgentIDs and Hosts stands for the
-// part of the certificate's common name that '*' matched. That part is taken
-// literally, never as a pattern.
+// Where CommonName or User ends in '*', "{name}" in AgentIDs and Hosts stands for
+// what '*' matched. Where both do, both must have matched the same. That part is
+// taken literally, never as a pattern.
 type IdentityRule struct {
 	// CommonName is the subject's common name, or a prefix of it followed by
 	// '*', which matches one character or more.
@@ -30,6 +32,11 @@ type IdentityRule struct {
 	Group string
 	// URI is the certificate's one and only URI name, as in SPIFFE.
 	URI string
+	// User is the name of the token's user, or a prefix of it followed by '*',
+	// which matches one character or more.
+	User string
+	// UserGroup is one of the groups of the token's user.
+	UserGroup string
 
 	// AgentIDs are the ids the agent may have: "edge-1", "edge-*" or "*" for any.
 	// At least one must be given.

@@ -29,11 +29,14 @@ type TunnelInfo struct {
 	Server    string // its address
 	ServerID  string // what it calls itself; empty before the first hello
 	Connected bool
-	Protocol  string    // "yamux"; empty before the first hello
-	Since     time.Time // when the tunnel came up, or went down
-	RTT       time.Duration
-	Conns     int
-	Err       error // why the last attempt failed or the last tunnel ended
+	// Protocol is "yamux", "grpc" with a gRPC stream for each connection, or
+	// "konnectivity" with all of them on one, as upstream has it; empty before the
+	// first hello.
+	Protocol string
+	Since    time.Time // when the tunnel came up, or went down
+	RTT      time.Duration
+	Conns    int
+	Err      error // why the last attempt failed or the last tunnel ended
 }
 
 // tunnel keeps one agent connected to one server.
@@ -65,7 +68,7 @@ func (t *tunnel) keep(ctx context.Context) {
 			lost.Reset() // it held; a server that drops us at once is not hammered
 		}
 		retry := lost
-		if _, no := errors.AsType[*yamux.RefusedError](err); no {
+		if _, no := errors.AsType[*link.RefusedError](err); no {
 			retry = refused
 		} else {
 			refused.Reset()
@@ -224,7 +227,7 @@ func (a *Agent) makeCarrier() error {
 	}
 	cfg := transport.Config{
 		Dialer: under, Roots: a.cfg.Roots, Certificates: a.cfg.Certificates,
-		NextProtos: []string{link.ALPNYamux}, MinVersion: tls.VersionTLS13,
+		NextProtos: a.speaks.alpn(true), MinVersion: tls.VersionTLS13,
 		HandshakeTimeout: a.cfg.handshakeTimeout(),
 	}
 	if name := a.cfg.ServerName; name != "" {

@@ -51,21 +51,7 @@ type Agent struct {
 	sayDrain sync.Once
 }
 
-// RefusedError is a server's refusal of an agent's hello.
-type RefusedError struct{ Reply message.Reply }
-
-// Error returns the server's words.
-func (e *RefusedError) Error() string {
-	if e.Reply.Text == "" {
-		return "server refused the agent: " + e.Reply.Status.String()
-	}
-	return "server refused the agent: " + e.Reply.Text
-}
-
-// Is makes a denial dialer.ErrDenied.
-func (e *RefusedError) Is(target error) bool {
-	return target == dialer.ErrDenied && e.Reply.Status == message.Denied
-}
+var _ link.Agent = (*Agent)(nil)
 
 // Start prepares a over conn, which it owns from now on. Run must follow.
 func (a *Agent) Start(conn net.Conn) {
@@ -115,7 +101,7 @@ func (a *Agent) Finish(ctx context.Context) {
 }
 
 func isRefusal(err error) bool {
-	_, ok := errors.AsType[*RefusedError](err)
+	_, ok := errors.AsType[*link.RefusedError](err)
 	return ok
 }
 
@@ -140,7 +126,7 @@ func (a *Agent) hello(ctx context.Context) error {
 	}
 	switch {
 	case reply.Status != message.OK:
-		return &RefusedError{Reply: reply}
+		return &link.RefusedError{Reply: reply}
 	case reply.Version != message.Version:
 		return fmt.Errorf("hello: server wants protocol version %d, we speak %d", reply.Version, message.Version)
 	}
@@ -208,6 +194,9 @@ func (a *Agent) Serving() int { return int(a.serving.Load()) }
 
 // RTT returns the tunnel's round trip, zero when not yet known.
 func (a *Agent) RTT() time.Duration { return a.session.RTT() }
+
+// Protocol implements link.Agent.
+func (a *Agent) Protocol() string { return link.ProtocolYamux }
 
 // serve serves one request: dial, answer, relay.
 func (a *Agent) serve(st *mux.Stream) {
