@@ -1,7 +1,10 @@
 package konnectivity
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
@@ -62,4 +65,60 @@ type ClientTrace struct {
 	// PacketError is called for each packet that could not be sent or received.
 	// packetType is empty when it is not known.
 	PacketError func(segment, packetType string, err error)
+}
+
+func (c *ClientConfig) check() error {
+	if err := c.Mode.check("ClientConfig.Mode"); err != nil {
+		return err
+	}
+	switch c.Network {
+	case "", "tcp":
+		return c.checkTCP()
+	case "unix":
+		return c.checkUnix()
+	}
+	return fmt.Errorf("konnectivity: ClientConfig.Network is %q: want \"tcp\" or \"unix\"", c.Network)
+}
+
+func (c *ClientConfig) checkTCP() error {
+	if _, err := checkDestination("tcp", c.Address); err != nil {
+		return fmt.Errorf("konnectivity: ClientConfig.Address: %w", err)
+	}
+	switch {
+	case !c.Plaintext && c.Roots == nil:
+		return errors.New("konnectivity: ClientConfig.Roots is required: a server is never trusted unseen")
+	case c.Plaintext && c.Mode != ModeHTTPConnect:
+		return fmt.Errorf("konnectivity: ClientConfig.Plaintext is for mode %q alone", ModeHTTPConnect)
+	case c.Plaintext && c.secured():
+		return errors.New("konnectivity: ClientConfig.Plaintext leaves out TLS, and Roots, Certificates and ServerName belong to it: set the one or the others")
+	}
+	return nil
+}
+
+func (c *ClientConfig) checkUnix() error {
+	switch {
+	case c.Address == "":
+		return errors.New("konnectivity: ClientConfig.Address is empty: want the path of a socket")
+	case strings.HasPrefix(c.Address, "unix:"):
+		return fmt.Errorf("konnectivity: ClientConfig.Address is %q: want a path, not a URL", c.Address)
+	case c.Plaintext || c.secured():
+		return errors.New("konnectivity: ClientConfig.Network is unix, which is plaintext: Roots, Certificates, ServerName and Plaintext are for tcp")
+	}
+	return nil
+}
+
+// secured reports whether anything of TLS is set.
+func (c *ClientConfig) secured() bool {
+	return c.Roots != nil || c.Certificates != nil || c.ServerName != ""
+}
+
+func (c *ClientConfig) network() string {
+	if c.Network == "" {
+		return "tcp"
+	}
+	return c.Network
+}
+
+func (c *ClientConfig) handshakeTimeout() time.Duration {
+	return positiveOr(c.HandshakeTimeout, 10*time.Second)
 }

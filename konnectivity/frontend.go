@@ -2,18 +2,40 @@ package konnectivity
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"sync"
 )
 
 // ErrFrontendClosed is returned by Serve after Shutdown or Close.
 var ErrFrontendClosed = errors.New("konnectivity: front end closed")
 
+// maxNewcomers bounds the clients that have yet to say what they want.
+const maxNewcomers = 128
+
 // Frontend is the side of a proxy server that a stock kube-apiserver speaks to.
 // It makes each connection a client asks for with a dialer.Dialer, and carries
 // its bytes. It knows nothing of what that Dialer is.
+//
+// Over HTTP CONNECT a unix socket has no way to tell a reset of the target from
+// its end; over gRPC, and over TLS, it arrives as what it was.
 type Frontend struct {
-	cfg FrontendConfig
+	cfg  FrontendConfig
+	tls  *tls.Config // nil: unix sockets only
+	log  *slog.Logger
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	newcomers newcomers
+	open      int           // connections, from before their dial to their end
+	idle      chan struct{} // closed when open falls to zero while closing; nil before
+	state     serverState
+	serving   sync.WaitGroup // Add only under mu while running, Wait only after
 }
 
 // NewFrontend checks cfg and returns a Frontend. It starts nothing.
@@ -21,24 +43,92 @@ func NewFrontend(cfg FrontendConfig) (*Frontend, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Frontend{cfg: cfg}, nil
-}
-
-// Serve accepts clients on ln, which it closes, until ctx ends, the listener
-// fails, or the front end is shut down or closed. It may be called for several
-// listeners, before or after one another. A listener that is not a unix socket's
-// needs FrontendConfig.TLS. Serve returns after every connection that came in on
-// ln has ended: ErrFrontendClosed after Shutdown or Close, otherwise the cause.
-func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
-	ln.Close()
-	return ErrFrontendClosed
+	life, end := context.WithCancel(context.Background())
+	return &Frontend{
+		cfg: cfg, tls: frontendTLS(cfg.TLS, cfg.Mode), log: orDiscard(cfg.Log), life: life, end: end,
+		listeners: make(map[net.Listener]struct{}),
+		newcomers: newcomers{max: maxNewcomers},
+	}, nil
 }
 
 // Shutdown takes no new clients and no new dials and waits for the open
 // connections to end. When ctx ends first it returns ctx's error. In any case
 // everything is closed when it returns.
-func (f *Frontend) Shutdown(ctx context.Context) error { return f.Close() }
+func (f *Frontend) Shutdown(ctx context.Context) error {
+	idle := f.beginShutdown()
+	var err error
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	f.Close()
+	return err
+}
+
+// beginShutdown closes the doors. The channel is closed when nobody is left.
+func (f *Frontend) beginShutdown() (idle <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state == running {
+		f.state = draining
+	}
+	if f.idle == nil {
+		f.idle = make(chan struct{})
+		if f.open == 0 {
+			close(f.idle)
+		}
+	}
+	f.closeDoors()
+	return f.idle
+}
+
+// closeDoors closes the listeners and sends away who has not asked for anything
+// yet. f.mu is held.
+func (f *Frontend) closeDoors() {
+	for ln := range f.listeners {
+		ln.Close()
+	}
+	f.newcomers.closeAll()
+}
 
 // Close ends every connection at once, and returns when all of it has ended.
 // Serve returns ErrFrontendClosed. A second Close does the same.
-func (f *Frontend) Close() error { return nil }
+func (f *Frontend) Close() error {
+	f.mu.Lock()
+	f.state = closed
+	f.closeDoors()
+	f.mu.Unlock()
+	f.end()
+	f.serving.Wait()
+	return nil
+}
+
+func (f *Frontend) closing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state != running
+}
+
+// enter takes a place for one more connection; leave gives it back.
+func (f *Frontend) enter() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.state != running:
+		return ErrFrontendClosed
+	case f.open >= f.cfg.maxConns():
+		return fmt.Errorf("the front end has its %d connections", f.cfg.maxConns())
+	}
+	f.open++
+	return nil
+}
+
+func (f *Frontend) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+	if f.open == 0 && f.idle != nil {
+		close(f.idle)
+	}
+}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/hex"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -72,5 +73,54 @@ func TestGolden(t *testing.T) {
 				t.Errorf("parsed differently (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// requireSame fails unless both packets say the same, however their payload is
+// cut into parts.
+func requireSame(t *testing.T, got, want *Packet) {
+	t.Helper()
+	if a, b := bytes.Join(got.Payload, nil), bytes.Join(want.Payload, nil); !bytes.Equal(a, b) {
+		t.Fatalf("payload of %d bytes (%.40x...), want %d (%.40x...)", len(a), a, len(b), b)
+	}
+	a, b := *got, *want
+	a.Payload, b.Payload = nil, nil
+	if diff := cmp.Diff(b, a, sameContent); diff != "" {
+		t.Fatalf("packets differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestTypeNames(t *testing.T) {
+	for typ, want := range map[Type]string{
+		DialReq: "DIAL_REQ", DialRsp: "DIAL_RSP", CloseReq: "CLOSE_REQ", CloseRsp: "CLOSE_RSP",
+		Data: "DATA", DialCls: "DIAL_CLS", Drain: "DRAIN",
+		HalfClose: "HALF_CLOSE", Ping: "PING", Pong: "PONG", 77: "UNKNOWN_77", -1: "UNKNOWN_-1",
+	} {
+		if got := typ.String(); got != want {
+			t.Errorf("type %d is called %s, want %s", typ, got, want)
+		}
+	}
+}
+
+// TestTimeoutRoundsUp: a little time left must not look like "nothing said".
+func TestTimeoutRoundsUp(t *testing.T) {
+	for give, want := range map[time.Duration]time.Duration{
+		0: 0, 1: time.Millisecond, -time.Hour: time.Millisecond,
+		time.Millisecond: time.Millisecond, time.Millisecond + 1: 2 * time.Millisecond,
+		time.Hour: time.Hour, math.MaxInt64: math.MaxInt64 / time.Millisecond * time.Millisecond,
+	} {
+		p, err := Parse(Append(nil, &Packet{Timeout: give}))
+		if err != nil || p.Timeout != want {
+			t.Errorf("%v came through as %v, %v, want %v", give, p.Timeout, err, want)
+		}
+	}
+}
+
+// TestTextIsMadeValid: one byte of a foreign error text must not cost the stream
+// that it is told on.
+func TestTextIsMadeValid(t *testing.T) {
+	p, err := Parse(Append(nil, &Packet{Type: DialRsp, Error: "no \xff\xfe route"}))
+	if want := "no \uFFFD route"; err != nil || p.Error != want {
+		t.Errorf("%q, %v, want %q", p.Error, err, want)
 	}
 }

@@ -68,7 +68,7 @@ func (r *rope) tag() (protowire.Number, protowire.Type, error) {
 		return 0, 0, err
 	}
 	num, typ := protowire.DecodeTag(v)
-	if num < protowire.MinValidNumber {
+	if num < protowire.MinValidNumber || num > protowire.MaxValidNumber {
 		return 0, 0, fmt.Errorf("%w: field number out of range", ErrMalformed)
 	}
 	return num, typ, nil
