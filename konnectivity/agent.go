@@ -23,7 +23,8 @@ type Agent struct {
 	carrier  dialer.Dialer // verified TLS to a server
 	target   *direct.Dialer
 	instance string
-	tunnels  []*tunnel
+	roster   *roster
+	keepers  []*keeper
 	rest     sync.WaitGroup // connections that outlive their tunnel for a while
 	patience context.Context
 	started  atomic.Bool
@@ -49,8 +50,9 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 	if err := a.makeCarrier(); err != nil {
 		return nil, err
 	}
+	a.roster = &roster{max: cfg.maxServers(), more: cfg.KeepSearching, told: a.serverCount, want: 1, changed: make(chan struct{})}
 	for _, server := range cfg.Servers {
-		a.tunnels = append(a.tunnels, &tunnel{agent: a, server: server, log: a.log.With("server", server)})
+		a.keepers = append(a.keepers, newKeeper(a, server))
 	}
 	return a, nil
 }
@@ -78,8 +80,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.log.Warn("the agent claims nothing, so it is never picked; set AgentConfig.Identifiers")
 	}
 	var running sync.WaitGroup
-	for _, t := range a.tunnels {
-		running.Go(func() { t.keep(ctx) })
+	for _, k := range a.keepers {
+		running.Go(func() { k.run(ctx) })
 	}
 	running.Wait()
 	a.rest.Wait()
@@ -89,12 +91,11 @@ func (a *Agent) Run(ctx context.Context) error {
 // Ready returns nil when at least one tunnel is up, or why none is.
 func (a *Agent) Ready() error {
 	var last error
-	for _, t := range a.tunnels {
-		st := t.status()
+	for _, st := range a.Tunnels() {
 		if st.Connected {
 			return nil
 		}
-		if st.Err != nil {
+		if st.Err != nil && (last == nil || !errors.Is(st.Err, ErrDuplicateServer)) {
 			last = fmt.Errorf("server %s: %w", st.Server, st.Err)
 		}
 	}
@@ -104,13 +105,35 @@ func (a *Agent) Ready() error {
 	return last
 }
 
-// Tunnels returns the state of each tunnel, in the order of Servers.
+// Tunnels returns the state of each tunnel, in the order of Servers. An address
+// without a tunnel has one entry, which tells why; one with several, one each.
 func (a *Agent) Tunnels() []TunnelInfo {
-	infos := make([]TunnelInfo, 0, len(a.tunnels))
-	for _, t := range a.tunnels {
-		infos = append(infos, t.status())
+	var infos []TunnelInfo
+	for _, k := range a.keepers {
+		infos = append(infos, k.status()...)
 	}
 	return infos
+}
+
+// serverCount tells how many servers are wanted.
+func (a *Agent) serverCount(n int) {
+	if t := a.cfg.Trace; t != nil && t.ServerCount != nil {
+		t.ServerCount(n)
+	}
+}
+
+// connOpened tells of a target that was connected to; ended is to be called at the
+// connection's end.
+func (a *Agent) connOpened(address string) (ended func()) {
+	t := a.cfg.Trace
+	if t != nil && t.ConnOpened != nil {
+		t.ConnOpened(address)
+	}
+	if t == nil || t.ConnClosed == nil {
+		return func() {}
+	}
+	since := time.Now()
+	return func() { t.ConnClosed(address, time.Since(since)) }
 }
 
 // dialTarget connects to a target, if the policy allows.

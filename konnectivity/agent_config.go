@@ -146,9 +146,17 @@ func (c *AgentConfig) drainTimeout() time.Duration {
 	return positiveOr(c.DrainTimeout, 10*time.Second)
 }
 
-// backoff returns the waits after a lost tunnel, and those after a refusal, which
-// time alone seldom changes.
-func (c *AgentConfig) backoff() (lost, refused *backoff.Backoff) {
+func (c *AgentConfig) maxServers() int { return positiveOr(c.MaxServers, 16) }
+
+// searchGrowth is slower than doubling: behind a load balancer finding the last of
+// several servers takes many attempts.
+const searchGrowth = 1.5
+
+// backoff returns the waits after a lost tunnel; after a refusal, which time alone
+// seldom changes; and between looks for a further server.
+func (c *AgentConfig) backoff() (lost, refused, search *backoff.Backoff) {
 	least, most := positiveOr(c.MinBackoff, 250*time.Millisecond), positiveOr(c.MaxBackoff, 3*time.Second)
-	return backoff.Policy{Base: least, Max: most}.New(), backoff.Policy{Base: least, Max: 10 * most}.New()
+	return backoff.Policy{Base: least, Max: most}.New(),
+		backoff.Policy{Base: least, Max: 10 * most}.New(),
+		backoff.Policy{Base: least, Max: max(longestSearch, most), Factor: searchGrowth}.New()
 }

@@ -97,7 +97,7 @@ func verifiedLeaf(s tls.ConnectionState) (*x509.Certificate, error) {
 	case !s.HandshakeComplete:
 		return nil, fmt.Errorf("%w: no finished TLS handshake", dialer.ErrDenied)
 	case len(s.VerifiedChains) == 0 || len(s.VerifiedChains[0]) == 0 || s.VerifiedChains[0][0] == nil:
-		return nil, fmt.Errorf("%w: no verified client certificate", dialer.ErrDenied)
+		return nil, errNoCertificate
 	}
 	leaf := s.VerifiedChains[0][0]
 	if n := commonNames(leaf); n > 1 {

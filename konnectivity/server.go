@@ -36,7 +36,7 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[net.Conn]struct{} // every agent's, from accept to end
 	sessions  map[*agentSession]struct{}
-	newest    map[instance]*agentSession
+	twins     map[instance][]*agentSession // of one process, the newest last
 	places    places
 	setups    list.List     // of net.Conn: tunnels being set up, the oldest first
 	arrived   chan struct{} // closed, and replaced, when an agent comes
@@ -75,7 +75,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[net.Conn]struct{}),
 		sessions:  make(map[*agentSession]struct{}),
-		newest:    make(map[instance]*agentSession),
+		twins:     make(map[instance][]*agentSession),
 		arrived:   make(chan struct{}),
 	}, nil
 }

@@ -3,6 +3,7 @@ package httpconnect
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -50,7 +51,8 @@ func check(req *http.Request) error {
 		return &StatusError{http.StatusHTTPVersionNotSupported, "want HTTP/1.1"}
 	case req.Method != http.MethodConnect:
 		return &StatusError{http.StatusMethodNotAllowed, "want the method CONNECT"}
-	case strings.HasPrefix(req.RequestURI, "/"), req.URL.User != nil, req.URL.Path != "", req.URL.RawQuery != "", req.URL.Fragment != "":
+	case unescape(req.RequestURI) != req.URL.Host:
+		// There is a path, a user or a query, and no saying what it is for.
 		return &StatusError{http.StatusBadRequest, "want CONNECT host:port"}
 	case req.ContentLength != 0 || len(req.TransferEncoding) > 0:
 		// The tunnel's bytes begin right behind the header. Who says that a body
@@ -60,15 +62,21 @@ func check(req *http.Request) error {
 	return nil
 }
 
-// WriteRequest asks for a tunnel to target, a host and port that has been
-// checked.
+// WriteRequest asks for a tunnel to target, host:port. What could not stand in a
+// request is refused.
 func WriteRequest(w io.Writer, target string) error {
-	// The zone of an IPv6 address is the one place where a target has a percent
-	// sign, which a URI has to spell out.
-	target = strings.ReplaceAll(target, "%", "%25")
+	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fmt.Errorf("target %q: want host:port", target)
+	}
+	target = escape(target)
 	_, err := io.WriteString(w, "CONNECT "+target+" HTTP/1.1\r\nHost: "+target+"\r\n\r\n")
 	return err
 }
+
+// The zone of an IPv6 address is the one place where a target has a percent sign,
+// which a URI has to spell out.
+func escape(target string) string { return strings.ReplaceAll(target, "%", "%25") }
+func unescape(uri string) string  { return strings.ReplaceAll(uri, "%25", "%") }
 
 var errTooLarge = errors.New("header too large")
 

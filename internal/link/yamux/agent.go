@@ -32,6 +32,9 @@ type Agent struct {
 	HelloTimeout time.Duration
 	// Mux tunes the session. Client and Accept are filled in.
 	Mux mux.Config
+	// Opened is told of each connection to a target, and the returned function of
+	// its end. Nil is fine.
+	Opened func(address string) (ended func())
 	// Up is called once the server has taken the agent.
 	Up func(message.Reply)
 	// ServerDraining is called, on the tunnel's own goroutine, when the server
@@ -221,6 +224,9 @@ func (a *Agent) serve(st *mux.Stream) {
 	defer stop()
 	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
 	defer stopWaiting()
+	if a.Opened != nil {
+		defer a.Opened(req.Address)()
+	}
 	relay.Pipe(tunnelConn{st}, target)
 }
 

@@ -154,7 +154,7 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 		return nil, s.lost(err)
 	}
 	st.SetAddrs(localAddr(answer), remoteAddr(answer, network, address))
-	return st, nil
+	return tunnelConn{st}, nil
 }
 
 // errFull is an agent's refusal of a stream. The agent's configuration bounds how
