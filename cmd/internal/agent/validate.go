@@ -46,7 +46,9 @@ func (o *Options) checkFiles() error {
 	); err != nil {
 		return err
 	}
-	switch {
+	switch allow := o.allowed(); {
+	case o.PolicyFile != "" && len(allow.CIDRs)+len(allow.Names)+len(allow.Ports) > 0:
+		return fmt.Errorf("--policy-file is %q, and there is --allow-cidrs, --allow-names or --allow-ports; want the file or those", o.PolicyFile)
 	case o.CACert == "":
 		return errors.New("--ca-cert is empty; want the authorities of the servers' certificates: a server is never trusted unseen")
 	case o.AgentCert == "" && o.TokenPath == "":

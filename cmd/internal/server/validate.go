@@ -33,12 +33,12 @@ func (o *Options) Validate() error {
 // checkKubernetes refuses what would be switched on by a flag and cannot be done:
 // agents that were to be authenticated and are not are worse than no server.
 func (o *Options) checkKubernetes() error {
-	for flag, value := range map[string]string{
-		"agent-namespace": o.AgentNamespace, "agent-service-account": o.AgentServiceAccount, "authentication-audience": o.Audience,
+	for _, f := range [][2]string{
+		{"agent-namespace", o.AgentNamespace}, {"agent-service-account", o.AgentServiceAccount}, {"authentication-audience", o.Audience},
 	} {
-		if value != "" {
+		if f[1] != "" {
 			return fmt.Errorf("--%s is %q: agents' tokens are reviewed by the Kubernetes API, which this program does not speak to; "+
-				"authenticate agents by certificates, with --cluster-ca-cert, and leave the flag out", flag, value)
+				"authenticate agents by certificates, with --cluster-ca-cert, and leave the flag out", f[0], f[1])
 		}
 	}
 	if o.EnableLeaseController {
@@ -83,9 +83,9 @@ func (o *Options) checkFront() error {
 	if o.ServerPort != 0 {
 		return fmt.Errorf("--server-port is %d; want 0 with --uds-name", o.ServerPort)
 	}
-	for flag, value := range map[string]string{"server-cert": o.ServerCert, "server-key": o.ServerKey, "server-ca-cert": o.ServerCACert} {
-		if value != "" {
-			return fmt.Errorf("--%s is %q; want none with --uds-name: a unix socket has no TLS", flag, value)
+	for _, f := range [][2]string{{"server-cert", o.ServerCert}, {"server-key", o.ServerKey}, {"server-ca-cert", o.ServerCACert}} {
+		if f[1] != "" {
+			return fmt.Errorf("--%s is %q; want none with --uds-name: a unix socket has no TLS", f[0], f[1])
 		}
 	}
 	_, err := o.socketMode()
