@@ -136,6 +136,16 @@ func (b *Buffer) Close() {
 	b.signal()
 }
 
+// Abandon drops what is unread and makes readers fail with err, even where
+// another end had been announced: what was dropped came before it.
+func (b *Buffer) Abandon(err error) {
+	b.mu.Lock()
+	b.err = err
+	b.drop()
+	b.mu.Unlock()
+	b.signal()
+}
+
 // drop releases every chunk but the one being filled. b.mu is held.
 func (b *Buffer) drop() {
 	for c := b.head; c != nil; {
