@@ -21,8 +21,10 @@ func TestProtocols(t *testing.T) {
 		"yamux":            {[]Protocol{ProtocolYamux}, nil, []string{"sallyport/1"}, []string{"sallyport/1"}, "", ""},
 		"gRPC":             {[]Protocol{ProtocolGRPC}, []string{"a", "b"}, []string{"h2", "a", "b"}, []string{"a", "b", "h2"}, "", ""},
 		"extra":            {nil, []string{"konnectivity"}, []string{"sallyport/1", "h2", "konnectivity"}, []string{"konnectivity", "sallyport/1", "h2"}, "", ""},
-		"unknown":          {speaks: []Protocol{"http"}, field: "Protocols", problem: `"http" is none; want "yamux" or "grpc"`},
+		"unknown":          {speaks: []Protocol{"http"}, field: "Protocols", problem: `"http" is none; want "yamux", "grpc" or "konnectivity"`},
 		"twice":            {speaks: []Protocol{ProtocolGRPC, ProtocolGRPC}, field: "Protocols", problem: `"grpc" twice`},
+		"packets":          {[]Protocol{ProtocolPackets}, []string{"a"}, []string{"h2", "a"}, []string{"a", "h2"}, "", ""},
+		"two of gRPC":      {speaks: []Protocol{ProtocolGRPC, ProtocolYamux, ProtocolPackets}, field: "Protocols", problem: "are both gRPC"},
 		"extra for nobody": {speaks: []Protocol{ProtocolYamux}, extra: []string{"a"}, field: "ALPN", problem: "would mean gRPC"},
 		"empty extra":      {extra: []string{""}, field: "ALPN", problem: "is no ALPN value"},
 		"long extra":       {extra: []string{strings.Repeat("x", 256)}, field: "ALPN", problem: "is no ALPN value"},
@@ -45,6 +47,13 @@ func TestChosenProtocol(t *testing.T) {
 	p, _, err := newProtocols(nil, []string{"extra"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	packets, _, err := newProtocols([]Protocol{ProtocolPackets}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := packets.chosen(tls.ConnectionState{NegotiatedProtocol: "h2", Version: tls.VersionTLS13}); got != ProtocolPackets {
+		t.Errorf("pinned to packets: %q, %v", got, err)
 	}
 	for _, c := range []struct {
 		alpn    string
