@@ -3,6 +3,7 @@ package konnectivity
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -56,12 +57,22 @@ func (c *Client) refused(err error) error {
 	hop := dialer.HopProxy + " " + c.reach.address
 	no, ok := errors.AsType[*httpconnect.Refusal](err)
 	if !ok {
-		return &dialer.Error{Hop: hop, Err: rejected(err)}
+		return &dialer.Error{Hop: hop, Err: rejectedCertificate(err)}
 	}
 	if no.Hop != "" && no.Hop != dialer.HopProxy {
 		hop = no.Hop
 	}
 	return &dialer.Error{Hop: hop, Err: remote(no.Kind, no.Error())}
+}
+
+// rejectedCertificate explains the alert of a server that did not like our
+// certificate. With TLS 1.3 it arrives after the handshake, in place of the
+// answer.
+func rejectedCertificate(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return fmt.Errorf("the server rejected our certificate, or wants one; its log says why: %w", err)
+	}
+	return err
 }
 
 // remote is a failure at the far end. That somebody gave up there does not mean

@@ -124,12 +124,18 @@ func (w *world) start(cfg AgentConfig) (a *Agent, stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return a, w.runAgent(a)
+}
+
+// runAgent runs a until the test ends or stop is called.
+func (w *world) runAgent(a *Agent) (stop func()) {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); a.Run(ctx) }()
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	w.t.Cleanup(stop)
-	return a, stop
+	return stop
 }
 
 func (w *world) knows(id string) bool {

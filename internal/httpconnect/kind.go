@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/upstream"
 )
 
 // errorHeader is where our front ends say what failed. HTTP clients ignore what
@@ -42,11 +43,8 @@ func parseError(value string) (kind dialer.Kind, hop string, told bool) {
 // ours. Upstream answers with the agent's own error, under 502, 503 or 504, and
 // with 500 when it has no agent.
 func guess(code int, text string) (dialer.Kind, string) {
-	text = strings.ToLower(text)
-	for _, w := range words {
-		if strings.Contains(text, w.in) {
-			return w.kind, w.hop
-		}
+	if kind, hop := upstream.Failure(text); kind != dialer.Other {
+		return kind, hop
 	}
 	switch code {
 	case http.StatusForbidden, http.StatusUnauthorized, http.StatusProxyAuthRequired:
@@ -55,22 +53,4 @@ func guess(code int, text string) (dialer.Kind, string) {
 		return dialer.Timeout, dialer.HopTarget
 	}
 	return dialer.Other, dialer.HopProxy
-}
-
-// words are those of Go's net package, which upstream's agent passes on, and
-// upstream's own for having no agent.
-var words = [...]struct {
-	in   string
-	kind dialer.Kind
-	hop  string
-}{
-	{"no tunnels available", dialer.NoRoute, dialer.HopAgent},
-	{"no agent available", dialer.NoRoute, dialer.HopAgent},
-	{"connection refused", dialer.Refused, dialer.HopTarget},
-	{"connection reset", dialer.Reset, dialer.HopTarget},
-	{"no such host", dialer.NoSuchHost, dialer.HopTarget},
-	{"no route to host", dialer.Unreachable, dialer.HopTarget},
-	{"network is unreachable", dialer.Unreachable, dialer.HopTarget},
-	{"i/o timeout", dialer.Timeout, dialer.HopTarget},
-	{"deadline exceeded", dialer.Timeout, dialer.HopTarget},
 }

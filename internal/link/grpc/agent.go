@@ -34,6 +34,9 @@ type Agent struct {
 	Memory int
 	// NoStreams keeps to packets on one stream, also with our own servers.
 	NoStreams bool
+	// Opened is told of each connection to a target, and the returned function of
+	// its end. Nil is fine.
+	Opened func(address string) (ended func())
 	// Up is called once the server has taken the agent. Reply.ServerCount is what
 	// the server said, 0 when it said nothing that makes sense.
 	Up func(message.Reply)
