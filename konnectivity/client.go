@@ -27,9 +27,9 @@ var ErrClientClosed = errors.New("konnectivity: client closed")
 //   - Upstream tells a reset of the target as its end, in both modes. So does any
 //     HTTP CONNECT server over a unix socket, which knows no reset.
 type Client struct {
-	cfg   ClientConfig
-	reach *reach
-	open  func(ctx context.Context, address string) (net.Conn, error) // by the mode
+	cfg      ClientConfig
+	reach    *reach
+	sessions *sessions // in gRPC mode
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -55,7 +55,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	life, end := context.WithCancelCause(context.Background())
 	c := &Client{cfg: cfg, reach: r, conns: make(map[net.Conn]struct{}), life: life, end: end}
-	c.open = c.dialConnect
+	if cfg.Mode == ModeGRPC {
+		c.sessions = c.newSessions()
+	}
 	return c, nil
 }
 
@@ -82,6 +84,14 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 		err = ended(ctx, err)
 	}
 	return nil, dialer.Annotate(dialer.Wrap(err, dialer.HopProxy, network, address), "", "", network, address)
+}
+
+// open opens a connection to an address that has been checked.
+func (c *Client) open(ctx context.Context, address string) (net.Conn, error) {
+	if c.sessions != nil {
+		return c.dialGRPC(ctx, address)
+	}
+	return c.dialConnect(ctx, address)
 }
 
 // check refuses what cannot be asked for.
@@ -159,6 +169,9 @@ func (c *Client) Close() error {
 	c.end(ErrClientClosed)
 	for conn := range conns {
 		conn.Close()
+	}
+	if c.sessions != nil {
+		c.sessions.close()
 	}
 	return nil
 }

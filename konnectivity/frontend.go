@@ -13,6 +13,9 @@ import (
 // ErrFrontendClosed is returned by Serve after Shutdown or Close.
 var ErrFrontendClosed = errors.New("konnectivity: front end closed")
 
+// errBusy refuses a connection that there is no place for.
+var errBusy = errors.New("the front end is busy")
+
 // maxNewcomers bounds the clients that have yet to say what they want.
 const maxNewcomers = 128
 
@@ -32,8 +35,7 @@ type Frontend struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	newcomers newcomers
-	open      int           // connections, from before their dial to their end
-	idle      chan struct{} // closed when open falls to zero while closing; nil before
+	open      int // connections, from before their dial to their end
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after
 }
@@ -52,35 +54,26 @@ func NewFrontend(cfg FrontendConfig) (*Frontend, error) {
 }
 
 // Shutdown takes no new clients and no new dials and waits for the open
-// connections to end. When ctx ends first it returns ctx's error. In any case
-// everything is closed when it returns.
+// connections to end, up to their last byte. When ctx ends first it returns ctx's
+// error. In any case everything is closed when it returns.
 func (f *Frontend) Shutdown(ctx context.Context) error {
-	idle := f.beginShutdown()
+	f.mu.Lock()
+	if f.state == running {
+		f.state = draining
+	}
+	f.closeDoors()
+	f.mu.Unlock()
+	served := make(chan struct{})
+	go func() { defer close(served); f.serving.Wait() }()
 	var err error
 	select {
-	case <-idle:
+	case <-served:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
 	f.Close()
+	<-served
 	return err
-}
-
-// beginShutdown closes the doors. The channel is closed when nobody is left.
-func (f *Frontend) beginShutdown() (idle <-chan struct{}) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.state == running {
-		f.state = draining
-	}
-	if f.idle == nil {
-		f.idle = make(chan struct{})
-		if f.open == 0 {
-			close(f.idle)
-		}
-	}
-	f.closeDoors()
-	return f.idle
 }
 
 // closeDoors closes the listeners and sends away who has not asked for anything
@@ -118,7 +111,7 @@ func (f *Frontend) enter() error {
 	case f.state != running:
 		return ErrFrontendClosed
 	case f.open >= f.cfg.maxConns():
-		return fmt.Errorf("the front end has its %d connections", f.cfg.maxConns())
+		return fmt.Errorf("%w: it has its %d connections", errBusy, f.cfg.maxConns())
 	}
 	f.open++
 	return nil
@@ -128,7 +121,4 @@ func (f *Frontend) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open--
-	if f.open == 0 && f.idle != nil {
-		close(f.idle)
-	}
 }

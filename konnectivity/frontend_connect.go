@@ -50,25 +50,23 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
 		return
 	}
-	if err := f.enter(); err != nil {
-		f.refuse(conn, httpconnect.Refusal{Code: http.StatusServiceUnavailable, Hop: dialer.HopProxy, Text: err.Error()})
-		return
-	}
-	defer f.leave()
 	dialing, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	w := startWatch(conn, early, gone)
-	far, err := f.dial(dialing, "tcp", target)
+	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
 	early, left := w.stop()
-	switch {
-	case err != nil && left == nil:
-		f.refuse(conn, refusalOf(err))
-	case err != nil:
-	case left != nil || f.established(conn) != nil:
-		far.Close()
-	default:
-		relay.Pipe(withEarly(conn, early), far)
+	if err != nil {
+		if left == nil {
+			f.refuse(conn, refusalOf(err))
+		}
+		return
 	}
+	defer done()
+	if left != nil || f.established(conn) != nil {
+		far.Close()
+		return
+	}
+	relay.Pipe(withEarly(conn, early), far)
 }
 
 // withEarly returns conn with what was read of it already. Where there is
@@ -98,6 +96,9 @@ func (f *Frontend) answer(conn net.Conn, write func(io.Writer) error) error {
 func refusalOf(err error) httpconnect.Refusal {
 	r := httpconnect.Refusal{Kind: dialer.KindOf(err), Text: err.Error()}
 	r.Code = httpconnect.Status(r.Kind)
+	if errors.Is(err, errBusy) || errors.Is(err, ErrFrontendClosed) {
+		r.Code = http.StatusServiceUnavailable
+	}
 	if de, ok := errors.AsType[*dialer.Error](err); ok {
 		r.Hop = de.Hop
 	}

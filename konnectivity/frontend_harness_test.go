@@ -158,6 +158,8 @@ func (w way) String() string { return string(w.mode) + " over " + w.road }
 
 // ways are all that a client can go.
 var ways = []way{
+	{ModeGRPC, overUnix},
+	{ModeGRPC, overTLS13},
 	{ModeHTTPConnect, overUnix},
 	{ModeHTTPConnect, overTLS13},
 	{ModeHTTPConnect, overTLS12},

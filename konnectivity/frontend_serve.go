@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/relay"
 )
 
 // Serve accepts clients on ln, which it closes, until ctx ends, the listener
@@ -73,6 +74,9 @@ type protocol interface {
 }
 
 func (f *Frontend) newProtocol(ctx context.Context) protocol {
+	if f.cfg.Mode == ModeGRPC {
+		return newGRPCProtocol(ctx, f)
+	}
 	return connectProtocol{f}
 }
 
@@ -101,11 +105,17 @@ func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p 
 	p.serve(ctx, tc, settled)
 }
 
+// errCut is what the far side of a connection may learn of its being cut.
+var errCut = errors.New("the front end is closing")
+
 // cut ends conn at once, and lets its peer know that it was not in good order
 // where that can be known.
 func cut(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+	switch c := conn.(type) {
+	case relay.Resetter:
+		c.Reset(errCut)
+	case *net.TCPConn:
+		c.SetLinger(0)
 	}
 	conn.Close()
 }
