@@ -85,11 +85,15 @@ func settled(t testing.TB, written *atomic.Int64) {
 }
 
 func TestStalledConnectionsDelayNobody(t *testing.T) {
+	eachLink(t, testStalledConnectionsDelayNobody)
+}
+
+func testStalledConnectionsDelayNobody(t *testing.T, link linkCase) {
 	for _, n := range []int{1, 16, 256} {
 		for _, up := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%d/up=%v", n, up), func(t *testing.T) {
 				leak.Check(t)
-				w := newWorld(t, nil)
+				w := link.world(t, nil)
 				w.run(w.agentConfig("edge", everywhere))
 				neighbour := dial(t, w.srv, echo(t))
 				before := heap()
@@ -117,27 +121,33 @@ func heap() int64 {
 // BenchmarkIsolation echoes 1 KiB on a connection beside stalled ones, and says
 // how its median and p99 compare to the same connection before they stalled.
 func BenchmarkIsolation(b *testing.B) {
-	for _, n := range []int{1, 16, 256} {
-		for _, up := range []bool{true, false} {
-			b.Run(fmt.Sprintf("stalled=%d/up=%v", n, up), func(b *testing.B) {
-				w := newWorld(b, nil)
-				w.run(w.agentConfig("edge", everywhere))
-				c := dial(b, w.srv, echo(b))
-				echoTimes(b, c, 500) // warm
-				free := echoTimes(b, c, 3000)
-				stall(b, w.srv, n, up)
-				var beside []time.Duration
-				for b.Loop() {
-					beside = append(beside, echoTimes(b, c, 1)...)
-				}
-				slices.Sort(beside)
-				b.ReportMetric(float64(quantile(beside, 0.5).Nanoseconds()), "p50-ns")
-				b.ReportMetric(float64(quantile(beside, 0.99).Nanoseconds()), "p99-ns")
-				b.ReportMetric(float64(quantile(beside, 0.5))/float64(quantile(free, 0.5)), "p50-ratio")
-				b.ReportMetric(float64(quantile(beside, 0.99))/float64(quantile(free, 0.99)), "p99-ratio")
-			})
+	for _, link := range linkCases() {
+		for _, n := range []int{1, 16, 256} {
+			for _, up := range []bool{true, false} {
+				b.Run(fmt.Sprintf("%s/stalled=%d/up=%v", link.protocol, n, up), func(b *testing.B) {
+					benchIsolation(b, link, n, up)
+				})
+			}
 		}
 	}
+}
+
+func benchIsolation(b *testing.B, link linkCase, n int, up bool) {
+	w := link.world(b, nil)
+	w.run(w.agentConfig("edge", everywhere))
+	c := dial(b, w.srv, echo(b))
+	echoTimes(b, c, 500) // warm
+	free := echoTimes(b, c, 3000)
+	stall(b, w.srv, n, up)
+	var beside []time.Duration
+	for b.Loop() {
+		beside = append(beside, echoTimes(b, c, 1)...)
+	}
+	slices.Sort(beside)
+	b.ReportMetric(float64(quantile(beside, 0.5).Nanoseconds()), "p50-ns")
+	b.ReportMetric(float64(quantile(beside, 0.99).Nanoseconds()), "p99-ns")
+	b.ReportMetric(float64(quantile(beside, 0.5))/float64(quantile(free, 0.5)), "p50-ratio")
+	b.ReportMetric(float64(quantile(beside, 0.99))/float64(quantile(free, 0.99)), "p99-ratio")
 }
 
 // echoTimes returns the sorted times of n echoes of 1 KiB.
