@@ -97,9 +97,9 @@
 // tunnel to each of its addresses and, while fewer different servers are connected
 // than the largest number it was told, tries further connections through them: behind
 // a load balancer they lead to one server after the other. One that leads to a server
-// that is connected already is closed at once, before any connection comes about through it; the
-// next waits, longer each time, up to half a minute. When a server announces that it
-// leaves, or is lost, the agent looks again at once.
+// that is connected already is closed at once, before any connection comes about
+// through it; the next waits, longer each time, up to half a minute. When a server
+// announces that it leaves, or is lost, the agent looks again at once.
 //
 // # Several tunnels
 //

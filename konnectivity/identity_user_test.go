@@ -2,6 +2,8 @@ package konnectivity
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"strings"
 	"testing"
@@ -73,6 +75,15 @@ func TestIdentityBadCertificateBesideUser(t *testing.T) {
 	p.TLS.HandshakeComplete = false
 	if err := id.Authorize(t.Context(), p, Claim{AgentID: "a"}); !errors.Is(err, dialer.ErrDenied) {
 		t.Errorf("unfinished handshake: %v", err)
+	}
+	cn := func(v string) pkix.AttributeTypeAndValue {
+		return pkix.AttributeTypeAndValue{Type: oidCommonName(), Value: v}
+	}
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "b", Names: []pkix.AttributeTypeAndValue{cn("a"), cn("b")}}}
+	p = userPeer("agent")
+	p.TLS.VerifiedChains = [][]*x509.Certificate{{leaf}}
+	if err := id.Authorize(t.Context(), p, Claim{AgentID: "a"}); !errors.Is(err, dialer.ErrDenied) || !strings.Contains(err.Error(), "2 common names") {
+		t.Errorf("two common names: %v", err)
 	}
 	err := id.Authorize(t.Context(), Peer{TLS: tls.ConnectionState{HandshakeComplete: true}}, Claim{AgentID: "a"})
 	if !errors.Is(err, dialer.ErrDenied) || !strings.Contains(err.Error(), "no verified client certificate") {

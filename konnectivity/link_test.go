@@ -11,6 +11,8 @@ type linkCase struct {
 func linkCases() []linkCase {
 	return []linkCase{
 		{"yamux", []Protocol{ProtocolYamux}},
+		{"grpc", []Protocol{ProtocolGRPC}},
+		{"konnectivity", []Protocol{ProtocolPackets}},
 	}
 }
 

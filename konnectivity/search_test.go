@@ -2,6 +2,7 @@ package konnectivity
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -237,6 +238,24 @@ func TestDrainingServerIsReplaced(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := connected(a); len(got) != 1 || got["srv-1"] != 1 {
 			t.Errorf("connected to %v, want the new server alone", got)
+		}
+	})
+}
+
+// However long it had been waiting between looks, a loss makes it look at once.
+func TestLossEndsTheWaitBetweenLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2, 5)
+		a := f.agent(nil)
+		for i := range 5 {
+			time.Sleep(10 * time.Minute)
+			id := fmt.Sprintf("new-%d", i)
+			f.members[i].stop()
+			f.start(id, 5)
+			time.Sleep(3 * time.Second)
+			if got := connected(a); got[id] != 1 || len(got) != 2 {
+				t.Errorf("connected to %v 3 s after a loss, want %s among two", got, id)
+			}
 		}
 	})
 }

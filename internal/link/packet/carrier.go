@@ -150,6 +150,15 @@ func (c *Carrier) Err() error {
 // many packets unread ends it.
 func (c *Carrier) Send(p *wire.Packet) error { return c.w.control(p, nil) }
 
+// Answer is Send for a packet that the peer has provoked. A peer that provokes
+// many and reads none gets no answer.
+func (c *Carrier) Answer(p *wire.Packet) { c.w.answer(p) }
+
+// CloseSend ends the sending side of a client's stream once everything queued
+// has been sent. Nothing can be sent any more, and Run returns when the server
+// has ended its side.
+func (c *Carrier) CloseSend() { c.w.closeSend() }
+
 // NewConn makes the connection with the given id, which the peer knows or is
 // about to. A nil address is replaced by one that tells nothing. Packets for the
 // id are taken from now on. It fails with ErrTaken when the id is in use, and
