@@ -29,7 +29,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", dir, "../konnectivity-server", "../konnectivity-agent")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir, "../konnectivity-server", "../konnectivity-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Dockerfile does
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		return 1

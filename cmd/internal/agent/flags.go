@@ -4,6 +4,7 @@ package agent
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -58,7 +59,8 @@ const defaultDrain = 25 * time.Second
 func NewOptions() *Options {
 	return &Options{
 		ServerHost: "127.0.0.1", ServerPort: 8091, Protocols: []string{"yamux", "grpc"},
-		AgentID: os.Getenv("PROXY_AGENT_ID"), SyncInterval: time.Second, SyncIntervalCap: 10 * time.Second,
+		AllowCIDRs: flags.List(strings.Split(os.Getenv("PROXY_AGENT_ALLOW_CIDRS"), ",")),
+		AgentID:    os.Getenv("PROXY_AGENT_ID"), SyncInterval: time.Second, SyncIntervalCap: 10 * time.Second,
 		KeepaliveTime: time.Hour, DrainTimeout: defaultDrain,
 		HealthPort: 8093, AdminPort: 8094, AdminBindAddress: "127.0.0.1", ServerCountSource: "default",
 		ProbeInterval: time.Second, XfrChannelSize: 150,
@@ -98,7 +100,7 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 func (o *Options) addTargetFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.AgentID, "agent-id", o.AgentID, "name of this agent; also PROXY_AGENT_ID; empty is a random one")
 	fs.StringVar(&o.Identifiers, "agent-identifiers", o.Identifiers, "what the agent serves, as in host=node-1&ipv4=10.0.0.1&ipv6=2001:db8::1&cidr=10.1.0.0/16&default-route=true")
-	fs.StringSliceVar(&o.AllowCIDRs, "allow-cidrs", o.AllowCIDRs, "networks the agent may connect to; loopback, link-local and metadata addresses only where one of them is named. Without it, and without the flags below, every other address")
+	fs.StringSliceVar(&o.AllowCIDRs, "allow-cidrs", o.AllowCIDRs, "networks the agent may connect to; also PROXY_AGENT_ALLOW_CIDRS. Loopback, link-local and metadata addresses only where one of them is named. Without this, --allow-names and --policy-file, every other address")
 	fs.StringSliceVar(&o.AllowNames, "allow-names", o.AllowNames, "names the agent may connect to, such as api.example and *.example; with --allow-cidrs, only where they resolve into those")
 	fs.StringSliceVar(&o.AllowPorts, "allow-ports", o.AllowPorts, "ports the agent may connect to, such as 10250 and 30000-32767; empty is every port")
 	fs.StringVar(&o.PolicyFile, "policy-file", o.PolicyFile, "YAML file with the list of rules of what the agent may connect to, in place of the --allow flags")

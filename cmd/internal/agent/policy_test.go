@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,18 @@ func TestPolicy(t *testing.T) {
 				t.Errorf("warned %v, want %v: %s", warned, c.warned, out)
 			}
 		})
+	}
+}
+
+// The environment is for manifests whose arguments are to stay Konnectivity's.
+func TestPolicyOfTheEnvironment(t *testing.T) {
+	t.Setenv("PROXY_AGENT_ALLOW_CIDRS", "10.0.0.0/8,127.0.0.1/32")
+	for args, want := range map[string][]string{"": {"10.0.0.0/8", "127.0.0.1/32"}, "--allow-cidrs=192.0.2.0/24": {"192.0.2.0/24"}} {
+		o := NewOptions()
+		flagtest.Parse(t, o.Flags(), strings.Fields(args)...)
+		if got := o.allowed().CIDRs; !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", args, got, want)
+		}
 	}
 }
 
