@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,13 +52,16 @@ func connectSession(ctx context.Context, r *reach, cfg *ClientConfig, traced *pr
 	if err != nil {
 		return nil, err
 	}
-	seen := &lastWords{Conn: conn}
+	seen := newLastWords(conn)
 	cc, err := grpc.NewClient("passthrough:///"+r.address, sessionOptions(seen, conn, r, cfg)...)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	if err := awaitReady(ctx, cc); err != nil {
+		if ctx.Err() != nil {
+			conn.Close() // no last words are awaited of who was silent for so long
+		}
 		cc.Close()
 		conn.Close()
 		if words := seen.err(); words != nil && ctx.Err() == nil {
@@ -128,22 +132,51 @@ func awaitReady(ctx context.Context, cc *grpc.ClientConn) error {
 // may be the alert of a server that refused our certificate.
 type lastWords struct {
 	net.Conn
-	failed atomic.Pointer[error]
+	heard  atomic.Bool // something else came before
+	once   sync.Once
+	failed chan struct{} // closed when why is set
+	why    error
+}
+
+func newLastWords(c net.Conn) *lastWords {
+	return &lastWords{Conn: c, failed: make(chan struct{})}
 }
 
 func (w *lastWords) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	if n > 0 {
+		w.heard.Store(true)
+	}
 	if err != nil {
-		w.failed.CompareAndSwap(nil, &err)
+		w.once.Do(func() { w.why = err; close(w.failed) })
 	}
 	return n, err
 }
 
-func (w *lastWords) err() error {
-	if err := w.failed.Load(); err != nil {
-		return *err
+// wordsTime is how long the words of a server that hung up may take to be read.
+const wordsTime = 200 * time.Millisecond
+
+// Close closes the conn. gRPC does so when it cannot write, and would by that
+// keep its own reader from reading why.
+func (w *lastWords) Close() error {
+	if !w.heard.Load() {
+		late := time.NewTimer(wordsTime)
+		defer late.Stop()
+		select {
+		case <-w.failed:
+		case <-late.C:
+		}
 	}
-	return nil
+	return w.Conn.Close()
+}
+
+func (w *lastWords) err() error {
+	select {
+	case <-w.failed:
+		return w.why
+	default:
+		return nil
+	}
 }
 
 // ConnectionState is that of the TLS below, for credentials that ask.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sallyport/sallyport/dialer"
@@ -190,3 +191,9 @@ func (h hanging) DialContext(ctx context.Context, network, address string) (net.
 	h.ended <- ctx.Err()
 	return nil, dialer.Wrap(ctx.Err(), dialer.HopTarget, network, address)
 }
+
+// counter counts calls.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) add()       { c.n.Add(1) }
+func (c *counter) get() int64 { return c.n.Load() }
