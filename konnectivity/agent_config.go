@@ -17,8 +17,8 @@ type AgentConfig struct {
 	// agent's certificate allows it.
 	ID string
 
-	// Identifiers are what the agent claims to reach. None means that it is never
-	// picked, which the agent warns about.
+	// Identifiers are what the agent claims to reach. With none it is picked only by
+	// servers that pick any agent, by StrategyDefault.
 	Identifiers Identifiers
 
 	// Servers are the addresses, host:port, of the servers to keep a tunnel to,

@@ -51,7 +51,7 @@ func checkArgs(t *testing.T, program string, args []string) {
 	if err := os.WriteFile(there, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	isFile := regexp.MustCompile(`^--[a-z-]+-(cert|key|rules|file|path)=`)
+	isFile := regexp.MustCompile(`^--([a-z]+-)+(cert|key|rules|file|path)=`)
 	for i, arg := range args {
 		if prefix := isFile.FindString(arg); prefix != "" {
 			arg = prefix + there

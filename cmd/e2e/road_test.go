@@ -87,6 +87,7 @@ func (w *world) checkAlone(r road) {
 	if _, err := dial(w.t, w.client(r.mode, r.tcp), "127.0.0.1:1"); !errors.Is(err, dialer.ErrNoRoute) {
 		w.t.Errorf("a dial without agents: %v, want no route", err)
 	}
+	w.serial()
 	if code, body := w.get(w.ports.serverHealth, "/readyz"); code != 500 || body != "no connection to any proxy agent" {
 		w.t.Errorf("/readyz without agents: %d %q", code, body)
 	}
@@ -209,6 +210,7 @@ func TestWhatCannotStart(t *testing.T) {
 	}{
 		"no CA of the agents":   {w.server(false, "--cluster-ca-cert="), "--cluster-ca-cert is empty"},
 		"tokens":                {w.server(false, "--agent-namespace=kube-system"), "--agent-namespace"},
+		"a socket nowhere":      {w.server(false, "--uds-name="+w.path("none/front.sock")), "--uds-name"},
 		"leases":                {w.agent("--count-server-leases"), "--count-server-leases"},
 		"no CA of the servers":  {w.agent("--ca-cert="), "--ca-cert is empty"},
 		"a CA that is a key":    {w.agent("--ca-cert=" + w.path("agent.key")), "agent.key"},

@@ -60,11 +60,11 @@ func (w *world) server(tcp bool, more ...string) *process {
 	args := []string{
 		"--cluster-cert=" + w.path("server.crt"), "--cluster-key=" + w.path("server.key"), "--cluster-ca-cert=" + w.path("ca.crt"),
 		"--agent-bind-address=127.0.0.1", "--health-bind-address=127.0.0.1", "--server-bind-address=127.0.0.1",
-		"--agent-port=" + strconv.Itoa(w.ports.agents), "--health-port=" + strconv.Itoa(w.ports.serverHealth), "--admin-port=" + strconv.Itoa(w.ports.serverAdmin),
+		"--agent-port=" + portOf(w.ports.agents), "--health-port=" + portOf(w.ports.serverHealth), "--admin-port=" + portOf(w.ports.serverAdmin),
 	}
 	if tcp {
 		args = append(args, "--server-cert="+w.path("server.crt"), "--server-key="+w.path("server.key"), "--server-ca-cert="+w.path("ca.crt"),
-			"--server-port="+strconv.Itoa(w.ports.front))
+			"--server-port="+portOf(w.ports.front))
 	} else {
 		args = append(args, "--uds-name="+w.socket, "--server-port=0")
 	}
@@ -76,11 +76,13 @@ func (w *world) agent(more ...string) *process {
 	w.t.Helper()
 	return start(w.t, "konnectivity-agent", append([]string{
 		"--ca-cert=" + w.path("ca.crt"), "--agent-cert=" + w.path("agent.crt"), "--agent-key=" + w.path("agent.key"),
-		"--proxy-server-host=127.0.0.1", "--proxy-server-port=" + strconv.Itoa(w.ports.agents), "--agent-id=node-1",
-		"--health-server-host=127.0.0.1", "--health-server-port=" + strconv.Itoa(w.ports.agentHealth), "--admin-server-port=" + strconv.Itoa(w.ports.agentAdmin),
+		"--proxy-server-host=127.0.0.1", "--proxy-server-port=" + portOf(w.ports.agents), "--agent-id=node-1",
+		"--health-server-host=127.0.0.1", "--health-server-port=" + portOf(w.ports.agentHealth), "--admin-server-port=" + portOf(w.ports.agentAdmin),
 		"--allow-cidrs=127.0.0.0/8",
 	}, more...)...)
 }
+
+func portOf(n int) string { return strconv.Itoa(n) }
 
 // client is a client of the front end.
 func (w *world) client(mode konnectivity.Mode, tcp bool) dialer.Dialer {
