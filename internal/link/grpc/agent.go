@@ -40,6 +40,9 @@ type Agent struct {
 	Memory int
 	// NoStreams keeps to packets on one stream, also with our own servers.
 	NoStreams bool
+	// Plain offers none of our extensions: the tunnel is what it would be between
+	// two programs of upstream's.
+	Plain bool
 	// Up is called once the server has taken the agent. Reply.ServerCount is what
 	// the server said, 0 when it said nothing that makes sense.
 	Up func(message.Reply)
@@ -52,7 +55,6 @@ type Agent struct {
 	OnPacket func(out bool, t wire.Type)
 	OnError  func(out bool, t wire.Type, err error)
 
-	plain    bool // in tests: as if we were upstream's
 	conn     *watched
 	client   *grpc.ClientConn
 	life     context.Context // ends with the tunnel
