@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/sallyport/sallyport/internal/link/message"
@@ -28,7 +29,7 @@ type rawAgent struct {
 var anAgent = metadata.Pairs("agentID", "edge", "agentIdentifiers", "host=a")
 
 // newRawAgent calls Connect on a Server. It returns when the server has answered.
-func newRawAgent(t testing.TB, near net.Conn, md metadata.MD) *rawAgent {
+func newRawAgent(t testing.TB, near net.Conn, md metadata.MD, opts ...grpc.CallOption) *rawAgent {
 	t.Helper()
 	client, err := grpc.NewClient("passthrough:///server",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return near, nil }),
@@ -40,14 +41,14 @@ func newRawAgent(t testing.TB, near net.Conn, md metadata.MD) *rawAgent {
 		t.Fatal(err)
 	}
 	r := &rawAgent{t: t, client: client}
-	r.stream = r.open(methodConnect, md)
+	r.stream = r.open(methodConnect, md, opts...)
 	r.header, _ = r.stream.Header()
 	return r
 }
 
-func (r *rawAgent) open(method string, md metadata.MD) grpc.ClientStream {
+func (r *rawAgent) open(method string, md metadata.MD, opts ...grpc.CallOption) grpc.ClientStream {
 	r.t.Helper()
-	stream, err := r.client.NewStream(metadata.NewOutgoingContext(context.Background(), md), &bothWays, method)
+	stream, err := r.client.NewStream(metadata.NewOutgoingContext(context.Background(), md), &bothWays, method, opts...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -96,6 +97,16 @@ type rawServer struct {
 	ran    chan error
 }
 
+// eitherCodec sends bytes as they are, and packets as such.
+type eitherCodec struct{ wire.Codec }
+
+func (c eitherCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if b, ok := v.([]byte); ok {
+		return plainBytes{}.Marshal(b)
+	}
+	return c.Codec.Marshal(v)
+}
+
 // upstreamHeader takes an agent as upstream's server does.
 var upstreamHeader = metadata.Pairs("serverID", "srv", "serverCount", "3")
 
@@ -107,7 +118,7 @@ func newRawServer(t testing.TB, header metadata.MD, refusal error, opts ...func(
 	r := &rawServer{t: t, leave: make(chan struct{}), ran: make(chan error, 1)}
 	called := make(chan struct{})
 	g := grpc.NewServer(
-		grpc.ForceServerCodecV2(wire.Codec{}), grpc.WaitForHandlers(true),
+		grpc.ForceServerCodecV2(eitherCodec{}), grpc.WaitForHandlers(true),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 30 * time.Second, PermitWithoutStream: true}),
 	)
 	g.RegisterService(&grpc.ServiceDesc{
@@ -186,17 +197,25 @@ func inMemory(t testing.TB, opts ...options) (*tunnel, *memoryTarget) {
 // rawSession runs a Server against a test's own agent. Only for synctest bubbles.
 func rawSession(t testing.TB, opts ...func(*Server)) (*Session, *rawAgent) {
 	t.Helper()
+	return rawSessionOf(t, func(l *Server) {
+		for _, o := range opts {
+			o(l)
+		}
+	})
+}
+
+// rawSessionOf is rawSession whose Connect call has options.
+func rawSessionOf(t testing.TB, tune func(*Server), opts ...grpc.CallOption) (*Session, *rawAgent) {
+	t.Helper()
 	far, near := net.Pipe()
 	up := make(chan *Session, 1)
 	l := &Server{Authorize: allow, HelloTimeout: 5 * time.Second, KeepAlive: -1}
 	l.Up = func(s *Session, _ message.Hello) { up <- s }
 	l.Down = func(*Session, error) {}
-	for _, o := range opts {
-		o(l)
-	}
+	tune(l)
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(context.Background(), far) }()
-	r := newRawAgent(t, near, anAgent)
+	r := newRawAgent(t, near, anAgent, opts...)
 	s := <-up
 	t.Cleanup(func() {
 		r.client.Close()
