@@ -149,8 +149,8 @@ func (w *writer) data(st *Conn, b []byte) (int, error) {
 		return 0, err
 	}
 	st.turn.rest = b
-	if w.hand == nil && w.first == nil {
-		w.hand = w.take(st)
+	if w.hand == nil && w.first == nil && w.sent == len(w.items) {
+		w.hand = w.take(st) // nothing waits that it could overtake
 	}
 	queued := len(st.turn.rest) > 0
 	if queued {
