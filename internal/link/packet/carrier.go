@@ -115,6 +115,10 @@ func (c *Carrier) Close(err error) {
 func (c *Carrier) end(err error) {
 	c.w.fail(err)
 	c.fail(err)
+	c.mu.Lock()
+	clear(c.conns)
+	clear(c.unreadBy)
+	c.mu.Unlock()
 	if c.cfg.Cancel != nil {
 		c.cfg.Cancel()
 	}
