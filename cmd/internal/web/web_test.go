@@ -160,9 +160,9 @@ func TestProfilesTakeTheirTime(t *testing.T) {
 	srv.Config.ReadTimeout = 20 * time.Millisecond
 	srv.Start()
 	defer srv.Close()
-	const asked = 200 * time.Millisecond
+	const asked = 600 * time.Millisecond
 	begin := time.Now()
-	resp, err := srv.Client().Get(srv.URL + "/debug/pprof/trace?seconds=0.2")
+	resp, err := srv.Client().Get(srv.URL + "/debug/pprof/trace?seconds=0.6")
 	if err != nil {
 		t.Fatal(err)
 	}
