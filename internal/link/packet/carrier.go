@@ -115,6 +115,10 @@ func (c *Carrier) Close(err error) {
 func (c *Carrier) end(err error) {
 	c.w.fail(err)
 	c.fail(err)
+	c.mu.Lock()
+	clear(c.conns)
+	clear(c.unreadBy)
+	c.mu.Unlock()
 	if c.cfg.Cancel != nil {
 		c.cfg.Cancel()
 	}
@@ -149,6 +153,15 @@ func (c *Carrier) Err() error {
 // not block. It fails when the carrier has ended; a peer that leaves absurdly
 // many packets unread ends it.
 func (c *Carrier) Send(p *wire.Packet) error { return c.w.control(p, nil) }
+
+// Answer is Send for a packet that the peer has provoked. A peer that provokes
+// many and reads none gets no answer.
+func (c *Carrier) Answer(p *wire.Packet) { c.w.answer(p) }
+
+// CloseSend ends the sending side of a client's stream once everything queued
+// has been sent. Nothing can be sent any more, and Run returns when the server
+// has ended its side.
+func (c *Carrier) CloseSend() { c.w.closeSend() }
 
 // NewConn makes the connection with the given id, which the peer knows or is
 // about to. A nil address is replaced by one that tells nothing. Packets for the

@@ -180,6 +180,7 @@ func (st *Conn) GiveUp(err error) {
 	tell := st.stop(&brokenError{cause: err})
 	st.mu.Unlock()
 	st.recv.Abandon(&brokenError{cause: err})
+	st.c.consumed(st)
 	st.leave(last)
 	tell()
 	if last != nil && st.c.cfg.OnReset != nil {

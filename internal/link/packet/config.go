@@ -38,6 +38,10 @@ type Config struct {
 	// server cancels the stream, and Run returns.
 	Single bool
 
+	// Packet is how many bytes go into one DATA packet at most; zero means 32 KiB,
+	// which is also the most there may be.
+	Packet int
+
 	// Patience is how long the reader waits for room in one connection's queue
 	// before it resets that connection alone. Zero waits as long as it takes,
 	// which suits a stream with a single connection.
@@ -100,6 +104,13 @@ func (c *Config) queue() int {
 		return defaultQueue
 	}
 	return c.Queue
+}
+
+func (c *Config) maxData() int {
+	if c.Packet <= 0 {
+		return wire.MaxData
+	}
+	return min(c.Packet, wire.MaxData)
 }
 
 func (c *Config) packet(out bool, t wire.Type) {

@@ -136,7 +136,7 @@ func (w *writer) nextData() *wire.Packet {
 
 // take copies the next packet's worth of bytes. w.mu is held.
 func (w *writer) take(st *Conn) *wire.Packet {
-	p, buf := wire.NewData(st.id, min(len(st.turn.rest), wire.MaxData))
+	p, buf := wire.NewData(st.id, min(len(st.turn.rest), w.c.cfg.maxData()))
 	st.turn.rest = st.turn.rest[copy(buf, st.turn.rest):]
 	return p
 }
