@@ -87,3 +87,14 @@ func (w *world) through(f *front, c Client) dialer.Dialer {
 	address, opts := f.target()
 	return c(w.t, address, opts...)
 }
+
+// hangUp closes c. Konnectivity's client sees the answer to its CLOSE_REQ and the
+// end of the stream at once, and returns an error for the one that it takes up
+// last.
+func hangUp(c net.Conn) error {
+	err := bounded(patience, c.Close)
+	if err != nil && err.Error() == "tunnel closed" {
+		return nil
+	}
+	return err
+}

@@ -168,8 +168,10 @@ func agentTargetEnds(t *testing.T) {
 		t.Errorf("%v, want a close without an error", rsp)
 	}
 	reset := c.dial(target(t, func(c net.Conn) {
+		c.Read(make([]byte, 1))
 		c.(*net.TCPConn).SetLinger(0)
 	}))
+	c.send(dataOf(reset, []byte("x")))
 	if rsp := c.next(client.PacketType_CLOSE_RSP).GetCloseResponse(); rsp.ConnectID != reset || rsp.Error == "" {
 		t.Errorf("of a reset: %v, want a close with an error", rsp)
 	}

@@ -225,8 +225,9 @@ func streamGuessedIDs(t *testing.T) {
 					continue
 				}
 			}
-			l.send(dataOf(guess, []byte("INJECTED")))
-			l.send(closeReq(guess))
+			for _, p := range []*client.Packet{dataOf(guess, []byte("INJECTED")), closeReq(guess)} {
+				l.stream.SendMsg(p) // the stream may have ended already
+			}
 			l.stream.(grpc.ClientStream).CloseSend()
 			l.end()
 		}

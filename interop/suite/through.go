@@ -70,7 +70,7 @@ func (y *way) dial(t *testing.T) {
 		if err := exchange(c, fmt.Sprint("hello ", i)); err != nil {
 			t.Fatal(err)
 		}
-		if err := bounded(patience, c.Close); err != nil {
+		if err := hangUp(c); err != nil {
 			t.Fatalf("Close: %v", err)
 		}
 	}
@@ -122,7 +122,7 @@ func (y *way) noAgent(t *testing.T) {
 func (y *way) denied(t *testing.T) {
 	w, d, _ := y.open(t)
 	w.agent("edge", nil)
-	y.fails(t, d, "10.255.255.1:443", 403, "denied")
+	y.fails(t, d, "10.255.255.1:443", 403, "no rule allows it")
 }
 
 // bulk sends 20 MiB each way. Pieces are as an apiserver may write them, but
@@ -148,7 +148,7 @@ func (y *way) writeThenClose(t *testing.T) {
 			if _, err := io.WriteString(c, want); err != nil {
 				t.Fatal(err)
 			}
-			if err := bounded(patience, c.Close); err != nil {
+			if err := hangUp(c); err != nil {
 				t.Fatalf("Close: %v", err)
 			}
 			select {
