@@ -40,6 +40,9 @@ type Agent struct {
 	Memory int
 	// NoStreams keeps to packets on one stream, also with our own servers.
 	NoStreams bool
+	// Plain offers none of our extensions: the tunnel is what it would be between
+	// two programs of upstream's.
+	Plain bool
 	// Opened is told of each connection to a target, and the returned function of
 	// its end. Nil is fine.
 	Opened func(address string) (ended func())
@@ -55,7 +58,6 @@ type Agent struct {
 	OnPacket func(out bool, t wire.Type)
 	OnError  func(out bool, t wire.Type, err error)
 
-	plain    bool // in tests: as if we were upstream's
 	conn     *watched
 	client   *grpc.ClientConn
 	life     context.Context // ends with the tunnel

@@ -22,10 +22,11 @@ import (
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
-// Pings to a server that is not ours. It throws out whoever pings more often
-// than every 30 s.
+// Pings to a server that is not ours. Upstream's throws out whoever pings more
+// often than every 30 s; the rest is for a network that delays one ping and not
+// the next.
 const (
-	clientPing        = 30 * time.Second
+	clientPing        = 35 * time.Second
 	clientPingTimeout = 15 * time.Second
 )
 
@@ -80,12 +81,12 @@ var bothWays = grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 // hello calls Connect and learns whether the server takes us.
 func (a *Agent) hello() error {
 	a.Hello.Version = message.Version
-	a.Hello.Features = slices.Concat(a.Hello.Features, []string{featureStreams, featureHalfClose})
-	if a.plain {
-		a.Hello.Features = nil
-	}
-	if a.NoStreams {
-		a.Hello.Features = slices.DeleteFunc(a.Hello.Features, func(f string) bool { return f == featureStreams })
+	switch {
+	case a.Plain:
+	case a.NoStreams:
+		a.Hello.Features = append(slices.Clip(a.Hello.Features), featureHalfClose)
+	default:
+		a.Hello.Features = append(slices.Clip(a.Hello.Features), featureHalfClose, featureStreams)
 	}
 	late := time.AfterFunc(a.HelloTimeout, func() { a.conn.closeWith(errSlowHello) })
 	defer late.Stop()
@@ -135,7 +136,7 @@ func awaitReply(stream grpc.ClientStream) (message.Reply, error) {
 
 // prepare makes the carrier of the Connect stream. end cancels the stream.
 func (a *Agent) prepare(stream grpc.ClientStream, end func(), features []string) {
-	a.ours = slices.Contains(features, featureHalfClose)
+	a.ours = !a.Plain && slices.Contains(features, featureHalfClose)
 	a.streams = a.ours && !a.NoStreams && slices.Contains(features, featureStreams)
 	a.control = packet.New(packet.Config{
 		Stream: stream, Cancel: end, Extended: a.ours,

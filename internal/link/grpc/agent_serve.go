@@ -80,7 +80,7 @@ func (a *Agent) request(p *wire.Packet) {
 	q.stop = cancel
 	if err := a.enter(q); err != nil {
 		cancel()
-		a.control.Answer(answer(p.Random, err))
+		a.control.Answer(answer(p.Random, dialer.Wrap(err, dialer.HopAgent, p.Protocol, p.Address)))
 		return
 	}
 	a.served.Go(func() {

@@ -40,9 +40,6 @@ func TestConformanceOfPackets(t *testing.T) {
 	})
 }
 
-// plainPackets makes both ends behave as with a peer of upstream's.
-func plainPackets(l *Server, a *Agent) { a.plain = true }
-
 func TestConformanceOfUpstreamsProtocol(t *testing.T) {
 	leak.Check(t)
 	dialertest.Run(t, func(t *testing.T) dialertest.Fixture {

@@ -2,14 +2,12 @@ package grpc
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/link/message"
-	"github.com/sallyport/sallyport/internal/wire"
 )
 
 // tunnel is a server and an agent, connected.
@@ -32,7 +30,9 @@ type options func(l *Server, a *Agent)
 
 func packetsOnly(l *Server, a *Agent) { l.NoStreams = true }
 
-// upstreamServer makes a's server one that has never heard of us.
+// plainPackets makes both ends behave as with a peer of upstream's.
+func plainPackets(l *Server, a *Agent) { a.Plain = true }
+
 func allow(context.Context, message.Hello) message.Reply {
 	return message.Reply{ServerID: "srv", ServerCount: 2}
 }
@@ -120,7 +120,3 @@ func tcpPair(t testing.TB) (accepted, dialed net.Conn) {
 func (tu *tunnel) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	return tu.session.Open(ctx, network, address)
 }
-
-var errTest = errors.New("a test's own error")
-
-var _ = wire.Data

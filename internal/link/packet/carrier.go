@@ -34,7 +34,9 @@ type Carrier struct {
 	hurtNext int
 	unread   int // upper estimate of what all queues hold; see account
 	scanned  int // its value at the last count
+	patience patience
 
+	epoch   atomic.Int64         // how many waits have begun
 	waiting atomic.Pointer[Conn] // whose full queue the reader waits for
 	room    chan struct{}        // one token: that queue may have room
 
@@ -45,6 +47,7 @@ type Carrier struct {
 func New(cfg Config) *Carrier {
 	c := &Carrier{cfg: cfg, conns: make(map[int64]*Conn), done: make(chan struct{}), room: make(chan struct{}, 1)}
 	c.extended.Store(cfg.Extended)
+	c.patience.full = max(cfg.Patience, 0)
 	c.w.c = c
 	return c
 }
@@ -115,6 +118,10 @@ func (c *Carrier) Close(err error) {
 func (c *Carrier) end(err error) {
 	c.w.fail(err)
 	c.fail(err)
+	c.mu.Lock()
+	clear(c.conns)
+	clear(c.unreadBy)
+	c.mu.Unlock()
 	if c.cfg.Cancel != nil {
 		c.cfg.Cancel()
 	}

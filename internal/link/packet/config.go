@@ -43,8 +43,10 @@ type Config struct {
 	Packet int
 
 	// Patience is how long the reader waits for room in one connection's queue
-	// before it resets that connection alone. Zero waits as long as it takes,
-	// which suits a stream with a single connection.
+	// before it resets that connection alone. Several that are stuck at the same
+	// time share it, and where one after the other gets stuck it dwindles for a
+	// while, down to a part in 32. Zero waits as long as it takes, which suits a
+	// stream with a single connection.
 	Patience time.Duration
 
 	// Queue is how many bytes one connection may hold unread; zero means 256 KiB.

@@ -24,7 +24,8 @@ type road struct {
 // stream is one end of a road.
 type stream struct {
 	ctx    context.Context
-	cut    context.CancelFunc // ends both ends
+	cancel func() // ends this end, as a server can: what it has sent still arrives
+	cut    func() // ends both ends, as a client can
 	in     chan []byte
 	out    chan []byte
 	outEnd chan struct{} // closed by CloseSend, or when a server's handler returns
@@ -38,12 +39,13 @@ type stream struct {
 type server struct{ Stream }
 
 func newRoad(depth int) *road {
-	ctx, cut := context.WithCancel(context.Background())
+	actx, acut := context.WithCancel(context.Background())
+	bctx, bcut := context.WithCancel(context.Background())
 	ab, ba := make(chan []byte, depth), make(chan []byte, depth)
 	abEnd, baEnd := make(chan struct{}), make(chan struct{})
 	return &road{
-		a: &stream{ctx: ctx, cut: cut, out: ab, in: ba, outEnd: abEnd, inEnd: baEnd},
-		b: &stream{ctx: ctx, cut: cut, out: ba, in: ab, outEnd: baEnd, inEnd: abEnd},
+		a: &stream{ctx: actx, cancel: acut, cut: func() { acut(); bcut() }, out: ab, in: ba, outEnd: abEnd, inEnd: baEnd},
+		b: &stream{ctx: bctx, cancel: bcut, cut: func() { acut(); bcut() }, out: ba, in: ab, outEnd: baEnd, inEnd: abEnd},
 	}
 }
 
@@ -134,9 +136,10 @@ func newEnds(t testing.TB, extended, openerIsClient bool, tune func(opener, acce
 	r := newRoad(4)
 	e := &ends{road: r, t: t}
 	o := Config{Stream: r.a, Cancel: r.a.cut, Opener: true, Extended: extended}
-	a := Config{Stream: server{r.b}, Cancel: r.b.cut, Extended: extended}
+	a := Config{Stream: server{r.b}, Cancel: r.b.cancel, Extended: extended}
 	if !openerIsClient {
-		o.Stream, a.Stream = server{r.a}, r.b
+		o.Stream, o.Cancel = server{r.a}, r.a.cancel
+		a.Stream, a.Cancel = r.b, r.b.cut
 	}
 	if tune != nil {
 		tune(&o, &a)

@@ -133,6 +133,9 @@ func (c *Carrier) data(st *Conn, r *received) {
 		st.GiveUp(errStalled)
 		return
 	}
+	if st.recv.Len() == 0 {
+		st.took.Store(c.epoch.Load()) // nobody could have read before
+	}
 	for _, part := range r.Payload {
 		if len(part) < ownedPart {
 			st.append(part)
