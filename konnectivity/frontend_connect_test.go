@@ -178,7 +178,7 @@ func TestConnectClientLeaves(t *testing.T) {
 }
 
 // TestConnectTrace: the hooks are called in pairs, and once.
-func TestConnectTrace(t *testing.T) {
+func TestFrontendTrace(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
 		var ups, downs, dials, writes counter
 		address := echo(t)

@@ -197,3 +197,13 @@ type counter struct{ n atomic.Int64 }
 
 func (c *counter) add()       { c.n.Add(1) }
 func (c *counter) get() int64 { return c.n.Load() }
+
+// byAddress dials each address in its own way.
+type byAddress map[string]dialer.Dialer
+
+func (b byAddress) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if d, ok := b[address]; ok {
+		return d.DialContext(ctx, network, address)
+	}
+	return (&direct.Dialer{}).DialContext(ctx, network, address)
+}

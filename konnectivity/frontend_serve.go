@@ -40,7 +40,13 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	var clients sync.WaitGroup
 	p := f.newProtocol(ctx)
 	err := acceptConns(ctx, ln, f.log, func(c net.Conn) {
-		clients.Go(func() { f.serveConn(ctx, c, !isUnix(ln), p) })
+		// Here and not on the client's goroutine: the oldest has to be the oldest.
+		settled, ok := f.addNewcomer(c)
+		if !ok {
+			c.Close()
+			return
+		}
+		clients.Go(func() { f.serveConn(ctx, c, !isUnix(ln), p, settled) })
 	})
 	if f.closing() {
 		p.drain()
@@ -82,12 +88,8 @@ func (f *Frontend) newProtocol(ctx context.Context) protocol {
 
 // serveConn serves one client from its TLS handshake, if there is one, to its
 // end.
-func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p protocol) {
+func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p protocol, settled func()) {
 	defer conn.Close()
-	settled, ok := f.addNewcomer(conn)
-	if !ok {
-		return
-	}
 	defer settled()
 	stop := context.AfterFunc(ctx, func() { cut(conn) })
 	defer stop()

@@ -19,7 +19,11 @@ type gated struct {
 func (g *gated) Context() context.Context { return g.ctx }
 func (g *gated) RecvMsg(any) error        { <-g.ctx.Done(); return g.ctx.Err() }
 func (g *gated) SendMsg(m any) error {
-	<-g.gate
+	select {
+	case <-g.gate:
+	case <-g.ctx.Done():
+		return g.ctx.Err()
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sent = append(g.sent, m.(*wire.Packet).Type)
