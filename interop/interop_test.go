@@ -8,6 +8,8 @@ import (
 
 func TestWire(t *testing.T) { suite.Wire(t) }
 
+func TestInterop(t *testing.T) { suite.Run(t, suite.SingleUse) }
+
 // FuzzWire looks for bytes about which we and Konnectivity's generated code
 // disagree.
 func FuzzWire(f *testing.F) {
