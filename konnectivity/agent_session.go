@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,9 +17,10 @@ type AgentInfo struct {
 	ID          string
 	Identifiers Identifiers
 	Remote      net.Addr  // where its tunnel comes from
-	Subject     string    // of its certificate
+	Subject     string    // of its certificate; empty without one
+	User        string    // whom its token is for; empty without one
 	Software    string    // what it calls itself
-	Protocol    string    // of its tunnel: "yamux"
+	Protocol    string    // of its tunnel: see TunnelInfo
 	Since       time.Time // when its tunnel came up
 	RTT         time.Duration
 	Conns       int  // connections open or being opened through it
@@ -41,6 +43,7 @@ type agentSession struct {
 	instance   string
 	software   string
 	subject    string
+	user       string
 	ids        Identifiers
 	remote     net.Addr
 	since      time.Time
@@ -53,25 +56,18 @@ func (a *agentSession) identifiers() Identifiers { return a.ids }
 
 func (a *agentSession) info() AgentInfo {
 	return AgentInfo{
-		ID: a.id, Identifiers: a.ids, Remote: a.remote, Subject: a.subject, Software: a.software,
-		Protocol: "yamux", Since: a.since, RTT: a.tunnel.RTT(), Conns: a.load(), Draining: a.draining(),
+		ID: a.id, Identifiers: a.ids, Remote: a.remote, Subject: a.subject, User: a.user,
+		Software: a.software, Protocol: a.tunnel.Protocol(), Since: a.since, RTT: a.tunnel.RTT(), Conns: a.load(), Draining: a.draining(),
 	}
 }
 
 // up makes a selectable. An older tunnel of the same process steps back at once:
-// the agent has given it up, we just have not noticed yet.
+// most often the agent has given it up, and we just have not noticed yet.
 func (s *Server) up(a *agentSession) {
 	s.picker.add(a) // before anybody is told that it is there
 	s.mu.Lock()
-	twins := s.places.taken[a.id] > 1
-	if a.instance != "" {
-		key := instance{a.id, a.instance}
-		if old := s.newest[key]; old != nil {
-			old.superseded.Store(true)
-			twins = false
-		}
-		s.newest[key] = a
-	}
+	again := s.addTwin(a)
+	shared := s.places.taken[a.id] > 1 && !again
 	s.sessions[a] = struct{}{}
 	leaving := s.state != running
 	if s.state != closed {
@@ -79,8 +75,8 @@ func (s *Server) up(a *agentSession) {
 		s.arrived = make(chan struct{})
 	}
 	s.mu.Unlock()
-	s.log.Info("agent up", "agent", a.id, "remote", a.remote.String(), "identifiers", a.ids.String())
-	if twins {
+	s.log.Info("agent up", "agent", a.id, "remote", a.remote.String(), "protocol", a.tunnel.Protocol(), "identifiers", a.ids.String())
+	if shared {
 		s.log.Warn("several agents share one id, and its connections", "agent", a.id, "remote", a.remote.String())
 	}
 	if t := s.cfg.Trace; t != nil && t.AgentUp != nil {
@@ -99,14 +95,41 @@ func (s *Server) down(a *agentSession, err error) {
 	}
 	s.mu.Lock()
 	delete(s.sessions, a)
-	if key := (instance{a.id, a.instance}); s.newest[key] == a {
-		delete(s.newest, key)
-	}
+	s.removeTwin(a)
 	s.mu.Unlock()
 	s.log.Info("agent down", "agent", a.id, "remote", a.remote.String(), "err", err)
 	if t := s.cfg.Trace; t != nil && t.AgentDown != nil {
 		t.AgentDown(a.info(), err)
 	}
+}
+
+// addTwin makes a the newest tunnel of its process and reports whether there were
+// others. s.mu is held.
+func (s *Server) addTwin(a *agentSession) (more bool) {
+	if a.instance == "" {
+		return false
+	}
+	key := instance{a.id, a.instance}
+	for _, old := range s.twins[key] {
+		old.superseded.Store(true)
+		more = true
+	}
+	s.twins[key] = append(s.twins[key], a)
+	return more
+}
+
+// removeTwin forgets a. Where it was the newest of its process, the one before it
+// serves again: an agent that looks for other servers behind a load balancer may
+// have found this one a second time, and hung up. s.mu is held.
+func (s *Server) removeTwin(a *agentSession) {
+	key := instance{a.id, a.instance}
+	left := slices.DeleteFunc(s.twins[key], func(t *agentSession) bool { return t == a })
+	if len(left) == 0 {
+		delete(s.twins, key)
+		return
+	}
+	s.twins[key] = left
+	left[len(left)-1].superseded.Store(false)
 }
 
 // subject describes the peer's certificate for people.

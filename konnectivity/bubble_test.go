@@ -17,16 +17,16 @@ import (
 	"github.com/sallyport/sallyport/transport"
 )
 
-// wire joins agents and a server in a synctest bubble, where the defaults can be
+// cable joins agents and a server in a synctest bubble, where the defaults can be
 // waited for. It can be cut, and it can freeze.
-type wire struct {
+type cable struct {
 	accepted chan net.Conn
 	up       atomic.Bool // whether somebody listens
 	frozen   atomic.Bool
 }
 
 // DialContext is the agent's way to the server.
-func (w *wire) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *cable) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if !w.up.Load() {
 		return nil, dialer.Wrap(syscall.ECONNREFUSED, dialer.HopTarget, network, address)
 	}
@@ -39,30 +39,30 @@ func (w *wire) DialContext(ctx context.Context, network, address string) (net.Co
 	}
 }
 
-// frostable is a conn whose bytes get lost once its wire is frozen.
+// frostable is a conn whose bytes get lost once its cable is frozen.
 type frostable struct {
 	net.Conn
-	wire *wire
+	cable *cable
 }
 
 func (f frostable) Write(p []byte) (int, error) {
-	if f.wire.frozen.Load() {
+	if f.cable.frozen.Load() {
 		return len(p), nil
 	}
 	return f.Conn.Write(p)
 }
 
-// Close lets this end go. On a frozen wire the other one does not learn of it.
+// Close lets this end go. On a frozen cable the other one does not learn of it.
 func (f frostable) Close() error {
-	if f.wire.frozen.Load() {
+	if f.cable.frozen.Load() {
 		return f.Conn.SetDeadline(time.Unix(1, 0))
 	}
 	return f.Conn.Close()
 }
 
-// end is a listener at the server's end of a wire.
+// end is a listener at the server's end of a cable.
 type end struct {
-	*wire
+	*cable
 	once   sync.Once
 	closed chan struct{}
 }
@@ -83,14 +83,14 @@ func (e *end) Close() error {
 
 func (e *end) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8132} }
 
-// bubbleWorld is a world whose agents come by a wire. Nobody listens yet.
-func bubbleWorld(t *testing.T) (*world, *wire) {
+// bubbleWorld is a world whose agents come by a cable. Nobody listens yet.
+func bubbleWorld(t *testing.T) (*world, *cable) {
 	w := &world{t: t, ca: testpki.MustCA(t, "tunnel"), addr: "server.test:8132", logs: new(logs), agentLogs: new(logs)}
-	return w, &wire{accepted: make(chan net.Conn)}
+	return w, &cable{accepted: make(chan net.Conn)}
 }
 
-// serve starts a server with defaults at the end of the wire.
-func (w *world) serve(on *wire) (stop func()) {
+// serve starts a server with defaults at the end of the cable.
+func (w *world) serve(on *cable) (stop func()) {
 	w.t.Helper()
 	srv, err := NewServer(ServerConfig{ID: "srv", TLS: serverTLS(w.t, w.ca), Identity: anyClaim, Log: w.logs.logger()})
 	if err != nil {
@@ -98,7 +98,7 @@ func (w *world) serve(on *wire) (stop func()) {
 	}
 	w.srv = srv
 	var serving sync.WaitGroup
-	serving.Go(func() { srv.Serve(context.Background(), &end{wire: on, closed: make(chan struct{})}) })
+	serving.Go(func() { srv.Serve(context.Background(), &end{cable: on, closed: make(chan struct{})}) })
 	on.up.Store(true)
 	stop = sync.OnceFunc(func() {
 		on.up.Store(false)
@@ -110,7 +110,7 @@ func (w *world) serve(on *wire) (stop func()) {
 }
 
 // agentOn is an agent with defaults at the other end.
-func (w *world) agentOn(on *wire, policy *Policy, names hangingResolver) AgentConfig {
+func (w *world) agentOn(on *cable, policy *Policy, names hangingResolver) AgentConfig {
 	return AgentConfig{
 		ID: "edge", Identifiers: everywhere, Servers: []string{w.addr}, Dialer: on,
 		Roots:        transport.StaticRoots(w.ca.Pool()),

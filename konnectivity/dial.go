@@ -16,10 +16,11 @@ import (
 // minShare is the least time worth giving to an agent while another is left.
 const minShare = 2 * time.Second
 
-// DialContext connects to address through an agent: one that claims the host,
-// else the one with the longest network around it, else one with a default
-// route; the least loaded of equals. When an agent fails before it has
-// connected, the next one is tried; when the target answered, it is not.
+// DialContext connects to address through an agent. Unless Strategies say
+// otherwise that is one that claims the host, else the one with the longest
+// network around it, else one with a default route; the least loaded of equals.
+// When an agent fails before it has connected, the next one is tried; when the
+// target answered, it is not.
 //
 // Names are resolved by the agent. The conn's RemoteAddr is the address the
 // agent connected to.
@@ -33,7 +34,9 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 	}
 	candidates := s.picker.candidates(host, 0)
 	if len(candidates) == 0 {
-		return nil, &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: s.picker.noRoute(host)}
+		err := &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: s.picker.noRoute(host)}
+		s.cfg.Trace.start(DialInfo{Network: network, Address: address})(nil, err)
+		return nil, err
 	}
 	if s.cfg.DialTimeout >= 0 {
 		var cancel context.CancelFunc
@@ -67,11 +70,12 @@ func (s *Server) dialFirst(ctx context.Context, candidates []*agentSession, netw
 
 // dial opens one connection through a. left is how many agents, a included, may
 // still be tried in what remains of ctx.
-func (a *agentSession) dial(ctx context.Context, left int, network, address string) (net.Conn, error) {
+func (a *agentSession) dial(ctx context.Context, left int, network, address string) (c net.Conn, err error) {
+	done := a.server.cfg.Trace.start(DialInfo{AgentID: a.id, Network: network, Address: address})
+	defer func() { c = done(c, err) }()
 	share, cancel := shareOf(ctx, left)
 	defer cancel()
-	c, err := a.tunnel.Open(share, network, address)
-	if err == nil {
+	if c, err = a.tunnel.Open(share, network, address); err == nil {
 		return c, nil
 	}
 	hop := dialer.HopAgent + " " + a.id
@@ -119,4 +123,10 @@ func checkDestination(network, address string) (host string, err error) {
 		return "", fmt.Errorf("address %q: port %q is not a number from 1 to 65535", address, port)
 	}
 	return host, nil
+}
+
+func portOf(address string) uint16 {
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return uint16(n)
 }

@@ -21,8 +21,11 @@ type Peer struct {
 	// an agent, which may sit behind a load balancer.
 	RemoteAddr net.Addr
 	// TLS is the state of the finished handshake. The zero value is a
-	// connection without TLS.
+	// connection without TLS. Where the server has Tokens, the peer may have shown
+	// no certificate: look at VerifiedChains.
 	TLS tls.ConnectionState
+	// User is whom the peer's token is for. Nil means that it showed none.
+	User *User
 }
 
 // Claim is what an agent says of itself when it connects. The agent is not
@@ -94,7 +97,7 @@ func verifiedLeaf(s tls.ConnectionState) (*x509.Certificate, error) {
 	case !s.HandshakeComplete:
 		return nil, fmt.Errorf("%w: no finished TLS handshake", dialer.ErrDenied)
 	case len(s.VerifiedChains) == 0 || len(s.VerifiedChains[0]) == 0 || s.VerifiedChains[0][0] == nil:
-		return nil, fmt.Errorf("%w: no verified client certificate", dialer.ErrDenied)
+		return nil, errNoCertificate
 	}
 	leaf := s.VerifiedChains[0][0]
 	if n := commonNames(leaf); n > 1 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// placeholder stands for what '*' matched in a certificate's common name.
+// placeholder stands for what '*' matched in a common name or a user.
 const placeholder = "{name}"
 
 // expand puts name where the placeholder is. The result is compared, never read
@@ -18,7 +18,7 @@ func expand(text, name string) string { return strings.ReplaceAll(text, placehol
 // that are none, which would otherwise silently match nothing.
 func checkPlaceholders(text string, named bool) error {
 	if strings.Contains(text, placeholder) && !named {
-		return errors.New(`{name} has no value; end CommonName in '*', such as "system:node:*"`)
+		return errors.New(`{name} has no value; end CommonName or User in '*', such as "system:node:*"`)
 	}
 	if strings.ContainsAny(expand(text, ""), "{}") {
 		return errors.New("unknown placeholder; the only one is {name}")
@@ -58,7 +58,8 @@ func (p textPattern) match(name, s string) bool {
 	return ok
 }
 
-func parseCommonName(s string) (textPattern, error) {
+// parseHolderName reads the pattern of a common name or of a user.
+func parseHolderName(s string) (textPattern, error) {
 	if strings.Contains(s, placeholder) {
 		return textPattern{}, errors.New("{name} is what '*' matches here; it has its place in AgentIDs and Hosts")
 	}

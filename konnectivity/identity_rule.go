@@ -7,21 +7,22 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 
 	"github.com/sallyport/sallyport/dialer"
 )
 
-// IdentityRule says what the holder of a certificate may claim.
+// IdentityRule says what the holder of a certificate, of a token or of both may
+// claim.
 //
-// The first three fields say whose certificates the rule is for. At least one
-// must be given, and all that are given must match. The others say what those
-// agents may claim; what is not said is not allowed.
+// The first five fields say whom the rule is for: three look at the verified
+// certificate, two at the token's user. At least one must be given, and all that
+// are given must match, so a rule that names things of both needs both. The
+// others say what those agents may claim; what is not said is not allowed.
 //
-// Where CommonName ends in '*', "{name}" in AgentIDs and Hosts stands for the
-// part of the certificate's common name that '*' matched. That part is taken
-// literally, never as a pattern.
+// Where CommonName or User ends in '*', "{name}" in AgentIDs and Hosts stands for
+// what '*' matched. Where both do, both must have matched the same. That part is
+// taken literally, never as a pattern.
 type IdentityRule struct {
 	// CommonName is the subject's common name, or a prefix of it followed by
 	// '*', which matches one character or more.
@@ -30,6 +31,11 @@ type IdentityRule struct {
 	Group string
 	// URI is the certificate's one and only URI name, as in SPIFFE.
 	URI string
+	// User is the name of the token's user, or a prefix of it followed by '*',
+	// which matches one character or more.
+	User string
+	// UserGroup is one of the groups of the token's user.
+	UserGroup string
 
 	// AgentIDs are the ids the agent may have: "edge-1", "edge-*" or "*" for any.
 	// At least one must be given.
@@ -49,8 +55,8 @@ type IdentityRule struct {
 
 // NewIdentity returns an Identity that admits a claim if one of rules allows all
 // of it; two rules that each allow a half do not add up. Only the verified leaf
-// certificate of a finished handshake counts, so without client certificates
-// everything is denied.
+// certificate of a finished handshake counts, and the user of a token the server
+// has checked; who shows neither is denied everything.
 //
 // There must be at least one rule. The error names the rule (from 0), the field
 // and the value that are wrong, and what is right. The rules are not kept.
@@ -93,6 +99,8 @@ func NodeRule() IdentityRule {
 type identityRule struct {
 	commonName textPattern
 	group, uri string
+	user       textPattern
+	userGroup  string
 
 	agentIDs           []textPattern
 	hosts              []hostPattern
@@ -104,32 +112,63 @@ type identityRules []identityRule
 
 // Authorize implements Identity.
 func (rules identityRules) Authorize(_ context.Context, p Peer, c Claim) error {
-	leaf, err := verifiedLeaf(p.TLS)
+	h, err := newHolder(p)
 	if err != nil {
 		return err
 	}
 	if c, err = c.canonical(); err != nil {
-		return fmt.Errorf("certificate %q: %w", describeLeaf(leaf), err)
+		return fmt.Errorf("%s: %w", h, err)
 	}
 	denied := errors.New("no rule is for it")
 	for i, matched := 0, false; i < len(rules); i++ {
-		name, ok := rules[i].isFor(leaf)
+		name, ok := rules[i].isFor(h)
 		if !ok {
 			continue
 		}
-		err := rules[i].check(leaf, name, c)
+		err := rules[i].check(h.leaf, name, c)
 		if err == nil {
 			return nil
 		}
-		if !matched { // the first rule for this certificate explains best
+		if !matched { // the first rule for this holder explains best
 			denied, matched = err, true
 		}
 	}
-	return fmt.Errorf("%w: agent %s with certificate %q: %w", dialer.ErrDenied, c.AgentID, describeLeaf(leaf), denied)
+	return fmt.Errorf("%w: agent %s with %s: %w", dialer.ErrDenied, c.AgentID, h, denied)
 }
 
-// isFor reports whether the rule is for leaf, and what '*' matched.
-func (r identityRule) isFor(leaf *x509.Certificate) (name string, ok bool) {
+// isFor reports whether the rule is for h, and what '*' matched.
+func (r identityRule) isFor(h holder) (name string, ok bool) {
+	if r.wantsCertificate() {
+		if name, ok = r.isForLeaf(h.leaf); !ok {
+			return "", false
+		}
+	}
+	if !r.wantsUser() {
+		return name, true
+	}
+	userName, ok := r.isForUser(h.user)
+	switch {
+	case !ok:
+		return "", false
+	case r.commonName.prefix && r.user.prefix:
+		return name, name == userName
+	case r.user.prefix:
+		return userName, true
+	}
+	return name, true
+}
+
+func (r identityRule) wantsCertificate() bool {
+	return !r.commonName.empty() || r.group != "" || r.uri != ""
+}
+
+func (r identityRule) wantsUser() bool { return !r.user.empty() || r.userGroup != "" }
+
+// isForLeaf reports whether the certificate is one the rule names; nil is none.
+func (r identityRule) isForLeaf(leaf *x509.Certificate) (name string, ok bool) {
+	if leaf == nil {
+		return "", false
+	}
 	if r.group != "" && !slices.Contains(leaf.Subject.Organization, r.group) {
 		return "", false
 	}
@@ -140,6 +179,20 @@ func (r identityRule) isFor(leaf *x509.Certificate) (name string, ok bool) {
 		return "", true
 	}
 	return r.commonName.cut(leaf.Subject.CommonName)
+}
+
+// isForUser reports whether the user is one the rule names; nil is none.
+func (r identityRule) isForUser(u *User) (name string, ok bool) {
+	if u == nil || u.Name == "" {
+		return "", false
+	}
+	if r.userGroup != "" && !slices.Contains(u.Groups, r.userGroup) {
+		return "", false
+	}
+	if r.user.empty() {
+		return "", true
+	}
+	return r.user.cut(u.Name)
 }
 
 // check returns an error that names the first part of the claim the rule does
@@ -173,7 +226,7 @@ func (r identityRule) allowsHost(leaf *x509.Certificate, name, host string) bool
 	if slices.ContainsFunc(r.hosts, func(p hostPattern) bool { return p.match(name, host) }) {
 		return true
 	}
-	return r.sans && slices.ContainsFunc(leaf.DNSNames, func(san string) bool {
+	return r.sans && leaf != nil && slices.ContainsFunc(leaf.DNSNames, func(san string) bool {
 		n, err := canonicalName(san) // a wildcard is no name, so it matches nothing
 		return err == nil && n == host
 	})
@@ -188,7 +241,7 @@ func (r identityRule) allowsAddr(leaf *x509.Certificate, name string, a netip.Ad
 	if slices.ContainsFunc(r.hosts, func(p hostPattern) bool { return p.matchAddr(name, a) }) {
 		return true
 	}
-	return r.sans && slices.ContainsFunc(leaf.IPAddresses, func(san net.IP) bool {
+	return r.sans && leaf != nil && slices.ContainsFunc(leaf.IPAddresses, func(san net.IP) bool {
 		ip, ok := netip.AddrFromSlice(san)
 		return ok && ip.Unmap() == a
 	})
@@ -196,59 +249,4 @@ func (r identityRule) allowsAddr(leaf *x509.Certificate, name string, a netip.Ad
 
 func (r identityRule) allowsCIDR(p netip.Prefix) bool {
 	return slices.ContainsFunc(r.cidrs, func(c netip.Prefix) bool { return prefixWithin(p, c) })
-}
-
-func compileIdentityRule(r IdentityRule) (identityRule, error) {
-	if r.CommonName == "" && r.Group == "" && r.URI == "" {
-		return identityRule{}, errors.New("none of CommonName, Group and URI; say whose certificates it is for")
-	}
-	if len(r.AgentIDs) == 0 {
-		return identityRule{}, errors.New(`AgentIDs: none; every agent has an id, say which are allowed or "*" for any`)
-	}
-	c := identityRule{group: r.Group, uri: r.URI, sans: r.SANs, defaultRoute: r.DefaultRoute}
-	var err error
-	if c.commonName, err = parseCommonName(r.CommonName); err != nil {
-		return identityRule{}, fmt.Errorf("CommonName: %q: %w", r.CommonName, err)
-	}
-	if err := checkURI(r.URI); err != nil {
-		return identityRule{}, fmt.Errorf("URI: %q: %w", r.URI, err)
-	}
-	named := c.commonName.prefix
-	c.agentIDs, err = compileAll("AgentIDs", r.AgentIDs, func(s string) (textPattern, error) { return parseAgentIDPattern(s, named) })
-	if err != nil {
-		return identityRule{}, err
-	}
-	c.hosts, err = compileAll("Hosts", r.Hosts, func(s string) (hostPattern, error) { return parseHostPattern(s, named) })
-	if err != nil {
-		return identityRule{}, err
-	}
-	c.cidrs, err = compileAll("CIDRs", r.CIDRs, parseClaimCIDR)
-	return c, err
-}
-
-// checkURI refuses a spelling that no certificate's URI could ever have here.
-func checkURI(s string) error {
-	if s == "" {
-		return nil
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" {
-		return errors.New("not a URI; want one such as spiffe://example.org/agent")
-	}
-	if u.String() != s {
-		return fmt.Errorf("not in canonical form; say %s", u)
-	}
-	return nil
-}
-
-// parseClaimCIDR refuses IPv4-mapped networks, which claims never have.
-func parseClaimCIDR(s string) (netip.Prefix, error) {
-	p, err := parseCIDR(s)
-	if err != nil {
-		return p, err
-	}
-	if m, err := canonicalPrefix(p); err != nil || m != p {
-		return netip.Prefix{}, errors.New("IPv4-mapped; want an IPv4 network such as 10.0.0.0/8")
-	}
-	return p, nil
 }

@@ -2,7 +2,6 @@ package konnectivity
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,10 +9,6 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/backoff"
-	"github.com/sallyport/sallyport/internal/link"
-	"github.com/sallyport/sallyport/internal/link/message"
-	"github.com/sallyport/sallyport/internal/link/yamux"
-	"github.com/sallyport/sallyport/internal/mux"
 )
 
 // Serve accepts agents on ln, which it closes, until ctx ends, the listener
@@ -79,125 +74,12 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	}
 	defer s.removeConn(conn)
 	defer settled()
-	tlsConn, err := s.handshake(ctx, conn)
+	tlsConn, protocol, err := s.handshake(ctx, conn)
 	if err != nil {
 		s.refused(AgentRefusal{Remote: conn.RemoteAddr(), Err: fmt.Errorf("TLS handshake: %w", err)})
 		return
 	}
-	s.serveYamux(ctx, tlsConn, settled)
-}
-
-func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.handshakeTimeout())
-	defer cancel()
-	tc := tls.Server(conn, s.tls)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	if err := checkHandshake(tc.ConnectionState()); err != nil {
-		return nil, err
-	}
-	return tc, nil
-}
-
-// checkHandshake holds every agent to what ServerConfig.TLS promises, whatever a
-// GetConfigForClient has made of it.
-func checkHandshake(state tls.ConnectionState) error {
-	switch {
-	case state.NegotiatedProtocol != link.ALPNYamux:
-		return fmt.Errorf("the agent offered no protocol of this server; want ALPN %q", link.ALPNYamux)
-	case state.Version < tls.VersionTLS13:
-		return fmt.Errorf("%s was negotiated; want TLS 1.3", tls.VersionName(state.Version))
-	case len(state.VerifiedChains) == 0:
-		return errors.New("no client certificate was asked for and verified: GetConfigForClient must set ClientAuth to RequireAndVerifyClientCert")
-	}
-	return nil
-}
-
-// serveYamux serves a tunnel of our own protocol. settled is called when the
-// agent no longer counts as one that is being set up.
-func (s *Server) serveYamux(ctx context.Context, conn *tls.Conn, settled func()) {
-	var a *agentSession
-	no := AgentRefusal{Remote: conn.RemoteAddr(), Subject: Peer{TLS: conn.ConnectionState()}.subject()}
-	defer func() {
-		if a != nil {
-			s.leave(a)
-		}
-	}()
-	l := yamux.Server{
-		HelloTimeout: s.cfg.handshakeTimeout(),
-		Mux:          mux.Config{KeepAlive: s.cfg.KeepAlive, Memory: s.cfg.MemoryPerAgent},
-		Authorize: func(ctx context.Context, h message.Hello) (reply message.Reply) {
-			no.AgentID = h.AgentID
-			a, reply = s.admit(ctx, conn, h)
-			settled() // a refused agent may take its time to read why
-			return reply
-		},
-		Up: func(t *yamux.Session, h message.Hello) {
-			a.tunnel = t
-			s.up(a)
-		},
-		Down: func(_ *yamux.Session, err error) { s.down(a, err) },
-	}
-	if err := l.Serve(ctx, conn); a == nil || a.tunnel == nil {
-		no.Err = err
-		s.refused(no)
-	}
-}
-
-// admit decides about a hello.
-func (s *Server) admit(ctx context.Context, conn *tls.Conn, h message.Hello) (*agentSession, message.Reply) {
-	reply := message.Reply{ServerID: s.cfg.ID, ServerCount: 1}
-	ids, err := parseIdentifiersLenient(h.Identifiers)
-	if err != nil {
-		reply.Status, reply.Text = message.Invalid, err.Error()
-		return nil, reply
-	}
-	peer := Peer{RemoteAddr: conn.RemoteAddr(), TLS: conn.ConnectionState()}
-	claim, err := Claim{AgentID: h.AgentID, Identifiers: ids}.canonical()
-	if err == nil {
-		err = s.cfg.Identity.Authorize(ctx, peer, claim)
-	}
-	if err != nil {
-		reply.Status, reply.Text = message.Denied, err.Error()
-		return nil, reply
-	}
-	if err := s.enter(claim.AgentID); err != nil {
-		reply.Status, reply.Text = message.Unavailable, err.Error()
-		return nil, reply
-	}
-	return &agentSession{
-		server: s, id: claim.AgentID, ids: claim.Identifiers, instance: h.Instance, software: h.Software,
-		subject: peer.subject(), remote: peer.RemoteAddr, since: time.Now(),
-	}, reply
-}
-
-// enter takes a place for one more tunnel of an agent; leave gives it back.
-func (s *Server) enter(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != running {
-		return ErrServerClosed
-	}
-	return s.places.take(id)
-}
-
-func (s *Server) leave(a *agentSession) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.places.give(a.id)
-}
-
-func (s *Server) refused(no AgentRefusal) {
-	if s.closing() {
-		return
-	}
-	const maxID = 260 // it has not been checked
-	no.AgentID = no.AgentID[:min(len(no.AgentID), maxID)]
-	s.log.Warn("agent refused", "remote", no.Remote.String(), "agent", no.AgentID, "subject", no.Subject, "err", no.Err)
-	if t := s.cfg.Trace; t != nil && t.AgentRefused != nil {
-		t.AgentRefused(no)
-	}
+	newArrival(s, tlsConn, settled).serve(ctx, protocol)
 }
 
 func (s *Server) closing() bool {

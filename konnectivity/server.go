@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
-	"github.com/sallyport/sallyport/internal/link"
 )
 
 // ErrServerClosed is returned by Serve and DialContext after Shutdown or Close.
@@ -27,6 +26,7 @@ var ErrLeft = errors.New("konnectivity: the other end left in good order")
 type Server struct {
 	cfg    ServerConfig
 	tls    *tls.Config
+	speaks protocols
 	log    *slog.Logger
 	picker *picker[*agentSession]
 	life   context.Context // ends with Close
@@ -36,7 +36,7 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[net.Conn]struct{} // every agent's, from accept to end
 	sessions  map[*agentSession]struct{}
-	newest    map[instance]*agentSession
+	twins     map[instance][]*agentSession // of one process, the newest last
 	places    places
 	setups    list.List     // of net.Conn: tunnels being set up, the oldest first
 	arrived   chan struct{} // closed, and replaced, when an agent comes
@@ -59,17 +59,9 @@ var (
 
 // NewServer checks cfg and returns a Server. It starts nothing.
 func NewServer(cfg ServerConfig) (*Server, error) {
-	switch {
-	case cfg.TLS == nil:
-		return nil, errors.New("konnectivity: ServerConfig.TLS is required: agents are met over TLS only")
-	case len(cfg.TLS.Certificates) == 0 && cfg.TLS.GetCertificate == nil && cfg.TLS.GetConfigForClient == nil:
-		return nil, errors.New("konnectivity: ServerConfig.TLS has no certificate: set Certificates or GetCertificate, or use transport.ServerConfig")
-	case cfg.TLS.GetConfigForClient == nil && cfg.TLS.ClientAuth != tls.RequireAndVerifyClientCert:
-		return nil, fmt.Errorf("konnectivity: ServerConfig.TLS.ClientAuth is %v: want RequireAndVerifyClientCert, agents are known by their certificates", cfg.TLS.ClientAuth)
-	case cfg.TLS.GetConfigForClient == nil && cfg.TLS.ClientCAs == nil:
-		return nil, errors.New("konnectivity: ServerConfig.TLS.ClientCAs is nil, which would mean the system's authorities: set it to the agents' own")
-	case cfg.Identity == nil:
-		return nil, errors.New("konnectivity: ServerConfig.Identity is required: without it any agent could claim any node's traffic")
+	speaks, err := checkServerConfig(&cfg)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.ID == "" {
 		cfg.ID = randomID()
@@ -78,21 +70,21 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	return &Server{
 		life: life, end: end,
 		places: places{max: cfg.maxAgents(), perAgent: cfg.maxTunnelsPerAgent(), taken: make(map[string]int)},
-		cfg:    cfg, tls: agentListenerTLS(cfg.TLS), log: orDiscard(cfg.Log).With("server", cfg.ID),
-		picker:    newPicker[*agentSession](),
+		cfg:    cfg, tls: agentListenerTLS(cfg.TLS, speaks.alpn(false)), speaks: speaks, log: orDiscard(cfg.Log).With("server", cfg.ID),
+		picker:    newPicker(tiersOf[*agentSession](cfg.Strategies)...),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[net.Conn]struct{}),
 		sessions:  make(map[*agentSession]struct{}),
-		newest:    make(map[instance]*agentSession),
+		twins:     make(map[instance][]*agentSession),
 		arrived:   make(chan struct{}),
 	}, nil
 }
 
 // agentListenerTLS returns base with the protocols of the agent listener, also
 // in the configurations it makes per client.
-func agentListenerTLS(base *tls.Config) *tls.Config {
+func agentListenerTLS(base *tls.Config, alpn []string) *tls.Config {
 	cfg := base.Clone()
-	cfg.NextProtos = []string{link.ALPNYamux}
+	cfg.NextProtos = alpn
 	if perClient := base.GetConfigForClient; perClient != nil {
 		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			c, err := perClient(hello)

@@ -2,8 +2,9 @@ package konnectivity
 
 import (
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
-	"net"
 	"time"
 )
 
@@ -14,12 +15,42 @@ type ServerConfig struct {
 
 	// TLS is the configuration agents are met with; required. It must ask for and
 	// verify client certificates, since Identity binds what an agent may claim to
-	// its certificate: transport.ServerConfig builds one that also reloads its
-	// files. NextProtos is filled in.
+	// its credential: transport.ServerConfig builds one that also reloads its
+	// files. NextProtos is filled in. Only with Tokens may agents come without a
+	// certificate, and then ClientAuth says what they need:
+	//
+	//   - RequireAndVerifyClientCert: a certificate and a token, both.
+	//   - VerifyClientCertIfGiven: at least one of them. An agent that shows both
+	//     is held to both.
+	//   - NoClientCert: a token.
+	//
+	// With GetConfigForClient it is the ClientAuth of this Config that says so,
+	// and zero means what VerifyClientCertIfGiven does.
 	TLS *tls.Config
+
+	// Tokens checks the bearer tokens of agents. Nil means that a certificate is
+	// the only credential; a token that comes with one is not looked at.
+	Tokens TokenAuthenticator
 
 	// Identity decides what an agent may claim; required.
 	Identity Identity
+
+	// Protocols are the protocols served, in order of preference; agents of both
+	// come in on one port. None means ProtocolYamux and ProtocolGRPC.
+	Protocols []Protocol
+	// ALPN are further ALPN values that mean gRPC, besides "h2", for agents that
+	// are told apart by them on their way here.
+	ALPN []string
+
+	// Strategies are the ways to find the agents for a destination, in order; the
+	// first that finds one wins. None means StrategyDestHost, StrategyCIDR and
+	// StrategyDefaultRoute.
+	Strategies []Strategy
+
+	// ServerCount is how many servers there are for each agent to connect to, this
+	// one included; agents are told and look for as many. Zero means 1. It is at
+	// most 65535.
+	ServerCount int
 
 	// DialTimeout bounds each dial. Zero means dialer.DefaultTimeout, negative no
 	// bound but the caller's context.
@@ -55,28 +86,55 @@ type ServerConfig struct {
 	Trace *ServerTrace
 }
 
-// ServerTrace is a set of hooks, any of which may be nil. They are called on the
-// goroutine of the agent's tunnel and must not block.
-type ServerTrace struct {
-	AgentUp func(AgentInfo)
-	// AgentDown gets why the tunnel ended: ErrLeft when the agent had asked for no
-	// new connections before.
-	AgentDown    func(AgentInfo, error)
-	AgentRefused func(AgentRefusal)
+func serverConfigError(field, problem string, args ...any) error {
+	return fmt.Errorf("konnectivity: ServerConfig.%s"+problem, append([]any{field}, args...)...)
 }
 
-// AgentRefusal tells about an agent that was not taken.
-type AgentRefusal struct {
-	Remote net.Addr
-	// AgentID is what it called itself, and Subject that of its certificate; empty
-	// when it did not come that far.
-	AgentID, Subject string
-	Err              error
+// maxServerCount bounds how many servers an agent can be told of.
+const maxServerCount = 1<<16 - 1
+
+func checkServerConfig(cfg *ServerConfig) (protocols, error) {
+	if err := checkServerTLS(cfg.TLS, cfg.Tokens != nil); err != nil {
+		return protocols{}, err
+	}
+	if cfg.Identity == nil {
+		return protocols{}, errors.New("konnectivity: ServerConfig.Identity is required: without it any agent could claim any node's traffic")
+	}
+	p, field, err := newProtocols(cfg.Protocols, cfg.ALPN)
+	if err != nil {
+		return p, serverConfigError(field, ": %w", err)
+	}
+	if err := checkStrategies(cfg.Strategies); err != nil {
+		return p, serverConfigError("Strategies", ": %w", err)
+	}
+	if cfg.ServerCount < 0 || cfg.ServerCount > maxServerCount {
+		return p, serverConfigError("ServerCount", " is %d: want 0 to %d, 0 for 1", cfg.ServerCount, maxServerCount)
+	}
+	return p, nil
+}
+
+func checkServerTLS(c *tls.Config, tokens bool) error {
+	switch {
+	case c == nil:
+		return serverConfigError("TLS", " is required: agents are met over TLS only")
+	case len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil:
+		return serverConfigError("TLS", " has no certificate: set Certificates or GetCertificate, or use transport.ServerConfig")
+	case c.GetConfigForClient != nil:
+		return nil // each handshake is checked instead
+	case !tokens && c.ClientAuth != tls.RequireAndVerifyClientCert:
+		return serverConfigError("TLS.ClientAuth", " is %v: want RequireAndVerifyClientCert, agents are known by their certificates; only with Tokens may they come without", c.ClientAuth)
+	case tokens && c.ClientAuth != tls.RequireAndVerifyClientCert && c.ClientAuth != tls.VerifyClientCertIfGiven && c.ClientAuth != tls.NoClientCert:
+		return serverConfigError("TLS.ClientAuth", " is %v: want RequireAndVerifyClientCert, VerifyClientCertIfGiven or NoClientCert, a certificate is verified or not asked for", c.ClientAuth)
+	case c.ClientCAs == nil && c.ClientAuth != tls.NoClientCert:
+		return serverConfigError("TLS.ClientCAs", " is nil, which would mean the system's authorities: set it to the agents' own")
+	}
+	return nil
 }
 
 func (c *ServerConfig) handshakeTimeout() time.Duration {
 	return positiveOr(c.HandshakeTimeout, 10*time.Second)
 }
+func (c *ServerConfig) serverCount() uint64     { return uint64(max(c.ServerCount, 1)) }
 func (c *ServerConfig) maxAgents() int          { return positiveOr(c.MaxAgents, 16384) }
 func (c *ServerConfig) maxTunnelsPerAgent() int { return positiveOr(c.MaxTunnelsPerAgent, 8) }
 func (c *ServerConfig) maxHandshakes() int      { return positiveOr(c.MaxHandshakes, 128) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link/message"
 )
 
 // ALPN protocol names. The agent listener picks the link by them.
@@ -39,6 +40,58 @@ type Session interface {
 	Close() error
 	// Done is closed when the tunnel has ended.
 	Done() <-chan struct{}
+	// Protocol names what the tunnel speaks, one of the Protocol constants.
+	Protocol() string
+}
+
+// What a tunnel speaks, as its status shows it.
+const (
+	ProtocolYamux   = "yamux"
+	ProtocolStreams = "grpc"         // a gRPC stream for each connection
+	ProtocolPackets = "konnectivity" // packets on one gRPC stream, as upstream has it
+)
+
+// Agent is the agent's end of one tunnel. It is started once.
+type Agent interface {
+	// Start prepares the tunnel over conn, which it owns from now on. Run must
+	// follow.
+	Start(conn net.Conn)
+	// Run says hello and serves the tunnel until ctx ends, the server goes or Close
+	// is called. A *RefusedError says that the server did not take the agent.
+	// Finish must follow.
+	Run(ctx context.Context) error
+	// Finish waits until the connections of a tunnel that has ended have delivered
+	// what they had received in full, or until ctx ends. It joins everything.
+	Finish(ctx context.Context)
+	// Drain asks the server for no new connections and returns when those that are
+	// open have ended, or ctx has, or the tunnel has.
+	Drain(ctx context.Context)
+	// Close ends the tunnel at once. Run returns.
+	Close() error
+	// Serving returns the number of connections the agent serves.
+	Serving() int
+	// RTT is the measured round trip, zero when not yet known.
+	RTT() time.Duration
+	// Protocol names what the tunnel speaks, one of the Protocol constants. It is
+	// settled by the time the server has taken the agent.
+	Protocol() string
+}
+
+// RefusedError is a server's refusal of an agent.
+type RefusedError struct{ Reply message.Reply }
+
+// Error returns the server's words.
+func (e *RefusedError) Error() string {
+	if e.Reply.Text == "" {
+		return "server refused the agent: " + e.Reply.Status.String()
+	}
+	return "server refused the agent: " + e.Reply.Text
+}
+
+// Is makes a denial dialer.ErrDenied, and so the lack of a good credential.
+func (e *RefusedError) Is(target error) bool {
+	denied := e.Reply.Status == message.Denied || e.Reply.Status == message.Unauthenticated
+	return target == dialer.ErrDenied && denied
 }
 
 // Refusal is an agent's answer that it could not connect.

@@ -19,6 +19,7 @@ type Buffer struct {
 	reserved   *chunk // being filled by the producer without the lock
 	err        error  // what readers get after the last byte; nil while open
 	closed     bool   // the local side reads no more
+	abandoned  bool   // what comes is dropped; see Abandon
 
 	wake     chan struct{} // one token: there is something to look at
 	Deadline Deadline
@@ -73,7 +74,7 @@ func (b *Buffer) Commit(n int) bool {
 	b.reserved = nil
 	c.w += n
 	b.n += n
-	open := !b.closed
+	open := !b.closed && !b.abandoned
 	if !open {
 		b.drop()
 	} else if c.r == c.w {
@@ -88,8 +89,8 @@ func (b *Buffer) Commit(n int) bool {
 // been read or dropped. It reports whether anybody can still read them.
 func (b *Buffer) AppendOwned(data []byte, free func()) bool {
 	b.mu.Lock()
-	if b.closed || len(data) == 0 {
-		open := !b.closed
+	if b.closed || b.abandoned || len(data) == 0 {
+		open := !b.closed && !b.abandoned
 		b.mu.Unlock()
 		free()
 		return open
@@ -133,6 +134,16 @@ func (b *Buffer) Close() {
 	b.drop()
 	b.mu.Unlock()
 	b.Deadline.Stop()
+	b.signal()
+}
+
+// Abandon drops what is unread or still comes, and makes readers fail with err,
+// even where another end had been announced: what was dropped came before it.
+func (b *Buffer) Abandon(err error) {
+	b.mu.Lock()
+	b.err, b.abandoned = err, true
+	b.drop()
+	b.mu.Unlock()
 	b.signal()
 }
 

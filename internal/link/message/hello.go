@@ -25,6 +25,8 @@ type Hello struct {
 	Software    string   // 6: for people
 	// Draining tells a server from the start that the agent is about to leave.
 	Draining bool // 7
+	// Token is the agent's bearer token: a secret, never to be logged.
+	Token string // 8
 }
 
 func (h *Hello) appendTo(b []byte) []byte {
@@ -37,7 +39,7 @@ func (h *Hello) appendTo(b []byte) []byte {
 	if h.Draining {
 		b = appendUint(b, 7, 1)
 	}
-	return b
+	return appendString(b, 8, h.Token)
 }
 
 func (h *Hello) set(f field) error {
@@ -56,6 +58,8 @@ func (h *Hello) set(f field) error {
 		return f.str(&h.Software)
 	case 7:
 		return f.bool(&h.Draining)
+	case 8:
+		return f.str(&h.Token)
 	}
 	return nil
 }
@@ -124,6 +128,8 @@ const (
 	Unsupported Status = 2 // no version in common
 	Invalid     Status = 3 // the hello makes no sense
 	Unavailable Status = 4 // not now: full or shutting down
+	// Unauthenticated: no credential came, or one that is not good.
+	Unauthenticated Status = 5
 )
 
 // String returns the status in words.
@@ -137,6 +143,8 @@ func (s Status) String() string {
 		return "unsupported version"
 	case Invalid:
 		return "invalid hello"
+	case Unauthenticated:
+		return "unauthenticated"
 	}
 	return "unavailable"
 }

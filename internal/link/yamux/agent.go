@@ -32,6 +32,9 @@ type Agent struct {
 	HelloTimeout time.Duration
 	// Mux tunes the session. Client and Accept are filled in.
 	Mux mux.Config
+	// Opened is told of each connection to a target, and the returned function of
+	// its end. Nil is fine.
+	Opened func(address string) (ended func())
 	// Up is called once the server has taken the agent.
 	Up func(message.Reply)
 	// ServerDraining is called, on the tunnel's own goroutine, when the server
@@ -51,21 +54,7 @@ type Agent struct {
 	sayDrain sync.Once
 }
 
-// RefusedError is a server's refusal of an agent's hello.
-type RefusedError struct{ Reply message.Reply }
-
-// Error returns the server's words.
-func (e *RefusedError) Error() string {
-	if e.Reply.Text == "" {
-		return "server refused the agent: " + e.Reply.Status.String()
-	}
-	return "server refused the agent: " + e.Reply.Text
-}
-
-// Is makes a denial dialer.ErrDenied.
-func (e *RefusedError) Is(target error) bool {
-	return target == dialer.ErrDenied && e.Reply.Status == message.Denied
-}
+var _ link.Agent = (*Agent)(nil)
 
 // Start prepares a over conn, which it owns from now on. Run must follow.
 func (a *Agent) Start(conn net.Conn) {
@@ -115,7 +104,7 @@ func (a *Agent) Finish(ctx context.Context) {
 }
 
 func isRefusal(err error) bool {
-	_, ok := errors.AsType[*RefusedError](err)
+	_, ok := errors.AsType[*link.RefusedError](err)
 	return ok
 }
 
@@ -140,7 +129,7 @@ func (a *Agent) hello(ctx context.Context) error {
 	}
 	switch {
 	case reply.Status != message.OK:
-		return &RefusedError{Reply: reply}
+		return &link.RefusedError{Reply: reply}
 	case reply.Version != message.Version:
 		return fmt.Errorf("hello: server wants protocol version %d, we speak %d", reply.Version, message.Version)
 	}
@@ -209,6 +198,9 @@ func (a *Agent) Serving() int { return int(a.serving.Load()) }
 // RTT returns the tunnel's round trip, zero when not yet known.
 func (a *Agent) RTT() time.Duration { return a.session.RTT() }
 
+// Protocol implements link.Agent.
+func (a *Agent) Protocol() string { return link.ProtocolYamux }
+
 // serve serves one request: dial, answer, relay.
 func (a *Agent) serve(st *mux.Stream) {
 	req, err := readRequest(st)
@@ -232,6 +224,9 @@ func (a *Agent) serve(st *mux.Stream) {
 	defer stop()
 	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
 	defer stopWaiting()
+	if a.Opened != nil {
+		defer a.Opened(req.Address)()
+	}
 	relay.Pipe(tunnelConn{st}, target)
 }
 

@@ -107,7 +107,7 @@ func (l *Server) hello(ctx context.Context, s *Session, first <-chan *mux.Stream
 	}
 	if reply.Status != message.OK {
 		l.lingerRefused(s)
-		return h, &RefusedError{Reply: reply}
+		return h, &link.RefusedError{Reply: reply}
 	}
 	s.control.SetDeadline(time.Time{})
 	return h, nil
@@ -154,7 +154,7 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 		return nil, s.lost(err)
 	}
 	st.SetAddrs(localAddr(answer), remoteAddr(answer, network, address))
-	return st, nil
+	return tunnelConn{st}, nil
 }
 
 // errFull is an agent's refusal of a stream. The agent's configuration bounds how
@@ -248,3 +248,6 @@ func (s *Session) Close() error { return s.mux.Close() }
 
 // Done implements link.Session.
 func (s *Session) Done() <-chan struct{} { return s.mux.Done() }
+
+// Protocol implements link.Session.
+func (s *Session) Protocol() string { return link.ProtocolYamux }

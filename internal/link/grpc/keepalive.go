@@ -1,0 +1,73 @@
+package grpc
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link/packet"
+	"github.com/sallyport/sallyport/internal/wire"
+)
+
+// pulse pings a peer of ours over the Connect stream and measures the round
+// trip.
+type pulse struct {
+	conn    *watched
+	carrier *packet.Carrier
+	every   time.Duration
+	random  atomic.Int64 // of the ping that has not been answered; 0 none
+	sent    atomic.Int64 // when that was, in Unix nanoseconds
+	rtt     atomic.Int64
+}
+
+// run pings until ctx ends, and closes the connection of a peer that has not
+// been heard for three intervals. ping is false for a peer that is not ours:
+// gRPC pings it.
+func (p *pulse) run(ctx context.Context, ping bool) {
+	if p.every < 0 {
+		return
+	}
+	tick := time.NewTicker(p.every)
+	defer tick.Stop()
+	for {
+		if ping {
+			p.ping()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if silence := p.conn.silence(); silence > 3*p.every {
+			p.conn.closeWith(fmt.Errorf("no sign of life for %v: %w", silence.Round(time.Millisecond), dialer.ErrTimeout))
+			return
+		}
+	}
+}
+
+func (p *pulse) ping() {
+	random := newRandom() | 1
+	p.sent.Store(time.Now().UnixNano())
+	p.random.Store(random)
+	p.carrier.Answer(&wire.Packet{Type: wire.Ping, Random: random}) // a peer that reads nothing needs no heap of them
+}
+
+// pong handles the answer to a ping.
+func (p *pulse) pong(random int64) {
+	if random != 0 && p.random.CompareAndSwap(random, 0) {
+		p.rtt.Store(max(time.Now().UnixNano()-p.sent.Load(), 1))
+	}
+}
+
+// RTT is the last round trip measured, 0 when there is none.
+func (p *pulse) RTT() time.Duration { return time.Duration(p.rtt.Load()) }
+
+// keepAlive gives a configured interval its default.
+func keepAlive(d time.Duration) time.Duration {
+	if d == 0 {
+		return 4 * time.Second
+	}
+	return d
+}

@@ -1,0 +1,180 @@
+package grpc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/tap"
+
+	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/wire"
+)
+
+// Server is the server's end of one tunnel, before and after the hello.
+type Server struct {
+	// Authorize decides about a hello. A Reply with a Status refuses it.
+	Authorize func(ctx context.Context, h message.Hello) message.Reply
+	// Up is called once the agent has been taken; Down once its tunnel has ended,
+	// with the reason. Down is called only after Up.
+	Up   func(s *Session, h message.Hello)
+	Down func(s *Session, err error)
+	// HelloTimeout bounds the time until the agent has said hello, and until it
+	// has said the first word on a stream it opens.
+	HelloTimeout time.Duration
+	// KeepAlive is the time between pings. The agent is dead when nothing at all
+	// has arrived for three of them. Zero means 4 s; negative sends none.
+	KeepAlive time.Duration
+	// MaxConns bounds the connections open or being opened. Zero means 8192.
+	MaxConns int
+	// Memory bounds what all connections of the tunnel may hold unread, in bytes.
+	// Zero means 64 MiB.
+	Memory int
+	// NoStreams keeps to packets on one stream, also with our own agents.
+	NoStreams bool
+	// OnPacket and OnError, which may be nil, are told of each packet to or from
+	// the agent, and of each failure; a failure to receive has a negative type.
+	// They must not block.
+	OnPacket func(out bool, t wire.Type)
+	OnError  func(out bool, t wire.Type, err error)
+}
+
+// Bounds.
+const (
+	defaultMaxConns = 8192
+	defaultMemory   = 64 << 20
+	// patience is how long one consumer on a shared stream may hold up the others.
+	patience = time.Second
+	// connWindow is HTTP/2's window for a tunnel as a whole. It is given back when
+	// bytes arrive, not when they are read, so it bounds nothing but what is on
+	// the road.
+	connWindow = 4 << 20
+	// maxHeader bounds the metadata of a call.
+	maxHeader = 64 << 10
+	// lingerTime is how long a connection is held for its peer to read why the
+	// tunnel has ended, and hang up.
+	lingerTime = 2 * time.Second
+)
+
+// hardStop is where a stream's context keeps the function that ends it. The
+// handler could end a stream only by returning, which it cannot do while it
+// receives.
+type hardStop struct{}
+
+func makeStoppable(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, cancel := context.WithCancel(ctx) // and gRPC cancels the parent
+	return context.WithValue(ctx, hardStop{}, cancel), nil
+}
+
+func stopper(ctx context.Context) context.CancelFunc {
+	return ctx.Value(hardStop{}).(context.CancelFunc)
+}
+
+// newGRPC returns the gRPC server of one agent's connection.
+func (l *Server) newGRPC(s *Session) *grpc.Server {
+	opts := []grpc.ServerOption{
+		grpc.Creds(finished{}),
+		grpc.ForceServerCodecV2(wire.Codec{}),
+		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.MaxConcurrentStreams(uint32(l.maxConns()) + 16),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
+		grpc.ConnectionTimeout(l.HelloTimeout),
+		grpc.InTapHandle(makeStoppable),
+		grpc.WaitForHandlers(true),
+		// Agents may ping as they please, with connections or without.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
+	}
+	if every := keepAlive(l.KeepAlive); every > 0 {
+		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: every, Timeout: 2 * every}))
+	}
+	g := grpc.NewServer(opts...)
+	g.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "AgentService", HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{bidi("Connect", s.serveConnect)},
+	}, s)
+	g.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "sallyport.AgentService", HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{bidi("Connection", s.serveConnection)},
+	}, s)
+	return g
+}
+
+func bidi(name string, serve func(grpc.ServerStream) error) grpc.StreamDesc {
+	return grpc.StreamDesc{
+		StreamName: name, ServerStreams: true, ClientStreams: true,
+		Handler: func(_ any, stream grpc.ServerStream) error { return serve(stream) },
+	}
+}
+
+// Serve serves conn, which it owns and whose TLS handshake is done, until ctx
+// ends, the agent goes or the session is closed. It joins everything it started
+// and returns why it ended.
+func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
+	s := newSession(l, conn)
+	g, ln := l.newGRPC(s), listenOn(s.conn)
+	accepting := make(chan struct{})
+	go func() {
+		defer close(accepting)
+		g.Serve(ln)
+	}()
+	s.await(ctx)
+	s.conn.Close() // or else a handshake that goes on would hold up Stop
+	ln.Close()
+	g.Stop()
+	<-accepting
+	return s.why()
+}
+
+// await returns when there is nothing left to serve.
+func (s *Session) await(ctx context.Context) {
+	hello := time.NewTimer(s.l.HelloTimeout)
+	defer hello.Stop()
+	select {
+	case <-s.connected:
+	case <-s.conn.gone:
+		return
+	case <-s.closing:
+		return
+	case <-ctx.Done():
+		s.fail(context.Cause(ctx))
+		return
+	case <-hello.C:
+		s.fail(errors.New("hello: the agent did not call Connect in time"))
+		return
+	}
+	select {
+	case <-s.served:
+	case <-s.conn.gone:
+		return
+	case <-s.closing:
+		return
+	case <-ctx.Done():
+		s.fail(context.Cause(ctx))
+		return
+	}
+	// The agent still has to read how it ended.
+	linger := time.NewTimer(min(lingerTime, s.l.HelloTimeout))
+	defer linger.Stop()
+	select {
+	case <-linger.C:
+	case <-s.conn.gone:
+	case <-s.closing:
+	case <-ctx.Done():
+	}
+}
+
+func (l *Server) maxConns() int { return cmp.Or(max(l.MaxConns, 0), defaultMaxConns) }
+func (l *Server) memory() int   { return cmp.Or(max(l.Memory, 0), defaultMemory) }
+
+// errFull is what an Open fails with beyond MaxConns. Connections that nobody
+// closes are the usual reason.
+func (l *Server) errFull() error {
+	return fmt.Errorf("the tunnel carries as many connections as it may, %d; are some never closed?", l.maxConns())
+}

@@ -1,0 +1,148 @@
+package packet
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sallyport/sallyport/internal/wire"
+)
+
+// maxHurt is how many ids are remembered as answered with "no such connection".
+const maxHurt = 64
+
+// ownedPart is the least size of a piece of payload that is kept in the buffer
+// it came in. A smaller one is copied: it could hold a buffer many times its size.
+const ownedPart = 8 << 10
+
+// received is a packet from the peer whose payload several chunks of a queue may
+// share.
+type received struct {
+	wire.Packet
+	parts atomic.Int32
+	free  func() // gives one part back
+}
+
+// The pool holds memory, not state: nothing depends on what is in it.
+var packets = sync.Pool{New: func() any { return new(received) }}
+
+func newReceived() *received {
+	r := packets.Get().(*received)
+	if r.free == nil {
+		r.free = r.release
+	}
+	r.parts.Store(1)
+	return r
+}
+
+func (r *received) release() {
+	if r.parts.Add(-1) == 0 {
+		r.Free()
+		packets.Put(r)
+	}
+}
+
+// receive reads packets until the stream or the carrier ends. io.EOF is the
+// peer's orderly end.
+func (c *Carrier) receive() error {
+	for {
+		r := newReceived()
+		if err := c.cfg.Stream.RecvMsg(&r.Packet); err != nil {
+			r.release()
+			if err != io.EOF && c.Err() == nil {
+				c.cfg.failed(false, unknownType, err)
+			}
+			return err
+		}
+		c.cfg.packet(false, r.Type)
+		c.dispatch(r)
+		r.release()
+	}
+}
+
+// dispatch acts on one packet.
+func (c *Carrier) dispatch(r *received) {
+	switch r.Type {
+	case wire.Data, wire.CloseReq, wire.CloseRsp:
+	case wire.HalfClose:
+		if !c.extended.Load() {
+			return
+		}
+	default:
+		if c.cfg.Handle != nil {
+			c.cfg.Handle(&r.Packet)
+		}
+		return
+	}
+	st := c.Conn(r.ConnectID)
+	if st == nil {
+		c.stray(&r.Packet)
+		return
+	}
+	switch r.Type {
+	case wire.Data:
+		c.data(st, r)
+	case wire.CloseReq:
+		st.peerCloses()
+	case wire.CloseRsp:
+		st.peerClosed(&r.Packet)
+	case wire.HalfClose:
+		st.peerFinished()
+	}
+}
+
+// stray answers a packet for an id that no connection has. The peer may be
+// behind, or mistaken, or after somebody else's connection.
+func (c *Carrier) stray(p *wire.Packet) {
+	if c.cfg.Stray != nil && c.cfg.Stray(p) || p.ConnectID == 0 {
+		return
+	}
+	switch {
+	case p.Type == wire.Data && c.answered(p.ConnectID):
+	case p.Type == wire.Data && c.cfg.Opener:
+		c.w.answer(&wire.Packet{Type: wire.CloseReq, ConnectID: p.ConnectID})
+	case p.Type == wire.Data || p.Type == wire.CloseReq:
+		c.w.answer(&wire.Packet{Type: wire.CloseRsp, ConnectID: p.ConnectID, Error: "unknown connection"})
+	}
+}
+
+// answered reports whether DATA for the id was answered lately, and notes that
+// it is now. A peer that has much on the road needs to be told once.
+func (c *Carrier) answered(id int64) bool {
+	for _, known := range c.hurt {
+		if known == id {
+			return true
+		}
+	}
+	if len(c.hurt) < maxHurt {
+		c.hurt = append(c.hurt, id)
+		return false
+	}
+	c.hurt[c.hurtNext] = id
+	c.hurtNext = (c.hurtNext + 1) % maxHurt
+	return false
+}
+
+// data queues a packet's payload for st, once there is room.
+func (c *Carrier) data(st *Conn, r *received) {
+	n := r.Len()
+	if n == 0 || st.recv.Ended() != nil {
+		return // nothing comes behind an end
+	}
+	if !c.awaitRoom(st, n) {
+		st.GiveUp(errStalled)
+		return
+	}
+	if st.recv.Len() == 0 {
+		st.took.Store(c.epoch.Load()) // nobody could have read before
+	}
+	for _, part := range r.Payload {
+		if len(part) < ownedPart {
+			st.append(part)
+			continue
+		}
+		r.parts.Add(1)
+		st.recv.AppendOwned(part, r.free)
+	}
+	c.account(n)
+}

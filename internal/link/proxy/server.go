@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/link/packet"
+	"github.com/sallyport/sallyport/internal/relay"
+	"github.com/sallyport/sallyport/internal/wire"
+)
+
+// connID is the id of the one connection of a stream.
+const connID = 1
+
+// Server serves Proxy streams. Its fields must not change once it is in use.
+type Server struct {
+	// Dial makes the connection that a client asked for. Its context ends when the
+	// client goes or gives up. done, which is never nil beside a conn, is called
+	// when the connection has ended.
+	Dial func(ctx context.Context, network, address string) (conn net.Conn, done func(), err error)
+	// Work joins the goroutines that outlive a stream for a moment. Serve must not
+	// be called any more when it is waited for.
+	Work *sync.WaitGroup
+	// Sent is told how long it took to hand a packet to gRPC. OnPacket and OnError
+	// are told of each packet sent or received and of each failure to; one of
+	// receiving has a negative type. All of them may be nil and must not block.
+	Sent     func(took time.Duration)
+	OnPacket func(out bool, t wire.Type)
+	OnError  func(out bool, t wire.Type, err error)
+}
+
+// call is one stream.
+type call struct {
+	s        *Server
+	carrier  *packet.Carrier
+	remote   net.Addr
+	dialing  context.Context // ends with the stream, and with a DIAL_CLS
+	give     context.CancelFunc
+	over     chan struct{} // closed when the handler is to return
+	endOnce  sync.Once
+	refused  error // the handler's status if not OK; set before over
+	asked    bool  // a DIAL_REQ has come; of the reader alone
+	random   int64 // its id; of the reader alone
+	answered chan struct{}
+}
+
+// Serve serves one stream, as a handler of Service. It returns when the stream is
+// over; the connection to the target may live on for a moment.
+func (s *Server) Serve(stream grpc.ServerStream) error {
+	dialing, give := context.WithCancel(stream.Context())
+	defer give()
+	c := &call{s: s, dialing: dialing, give: give, over: make(chan struct{})}
+	if p, ok := peer.FromContext(stream.Context()); ok {
+		c.remote = p.Addr
+	}
+	md, _ := metadata.FromIncomingContext(stream.Context())
+	extended := understands(md, halfClose)
+	if extended {
+		stream.SetHeader(features()) // goes out with the first packet
+	}
+	c.carrier = packet.New(packet.Config{
+		Stream: s.timed(stream), Cancel: c.end, Single: true, Extended: extended,
+		Handle: c.handle, Stray: c.stray, OnPacket: s.OnPacket, OnError: s.OnError,
+	})
+	// The reader gets loose when the handler returns, so it cannot be the handler.
+	ran := make(chan error, 1)
+	s.Work.Go(func() { ran <- c.carrier.Run() })
+	select {
+	case err := <-ran:
+		return err
+	case <-c.over:
+		return c.refused
+	}
+}
+
+// end has the handler return.
+func (c *call) end() { c.endOnce.Do(func() { close(c.over) }) }
+
+// refuse ends the stream with a status, behind what has been sent.
+func (c *call) refuse(code codes.Code, words string) {
+	c.endOnce.Do(func() {
+		c.refused = status.Error(code, words)
+		flushed := c.carrier.Flush()
+		c.s.Work.Go(func() {
+			select {
+			case <-flushed:
+			case <-c.dialing.Done():
+			}
+			close(c.over)
+		})
+	})
+}
+
+// handle acts on the packets about dials. It runs on the reader.
+func (c *call) handle(p *wire.Packet) {
+	switch p.Type {
+	case wire.DialReq:
+		if c.asked {
+			c.refuse(codes.InvalidArgument, "a second DIAL_REQ: a stream is for one connection")
+			return
+		}
+		c.asked, c.random = true, p.Random
+		req := request{network: p.Protocol, address: p.Address, random: p.Random, timeout: p.Timeout}
+		c.s.Work.Go(func() { c.connect(req) })
+	case wire.DialCls:
+		if c.asked && p.Random == c.random {
+			// Nobody waits for the answer, nor for a connection whose answer is on
+			// its way.
+			c.give()
+			c.end()
+		}
+	}
+}
+
+// stray answers packets for connections that there are not. Before there was any
+// they get the words that upstream's server has for it, and the stream ends.
+func (c *call) stray(p *wire.Packet) bool {
+	if c.asked {
+		return false
+	}
+	switch p.Type {
+	case wire.Data:
+		c.carrier.Send(&wire.Packet{Type: wire.CloseRsp, ConnectID: p.ConnectID, Error: "backend not initialized"})
+	case wire.CloseReq:
+		c.carrier.Send(&wire.Packet{Type: wire.CloseRsp, ConnectID: p.ConnectID, Error: "backend uninitialized"})
+	default:
+		return true
+	}
+	c.refuse(codes.FailedPrecondition, p.Type.String()+" before any DIAL_REQ")
+	return true
+}
+
+// request is what a DIAL_REQ asks for.
+type request struct {
+	network, address string
+	random           int64
+	timeout          time.Duration
+}
+
+// connect dials, answers, and carries the connection to its end.
+func (c *call) connect(req request) {
+	far, done, err := c.dial(req)
+	if err != nil {
+		c.fail(req, err)
+		return
+	}
+	defer done()
+	near, err := c.carrier.NewConn(connID, nil, c.remote)
+	if err != nil { // the stream has ended meanwhile
+		far.Close()
+		return
+	}
+	c.carrier.Send(&wire.Packet{
+		Type: wire.DialRsp, Random: req.random, ConnectID: connID,
+		Local: far.LocalAddr().String(), Remote: far.RemoteAddr().String(),
+	})
+	relay.Pipe(near.Net(), far)
+}
+
+func (c *call) dial(req request) (net.Conn, func(), error) {
+	ctx := c.dialing
+	if !isNetwork(req.network) {
+		err := fmt.Errorf("%w: protocol %.20q: want tcp", dialer.ErrDenied, req.network)
+		return nil, nil, &dialer.Error{Hop: dialer.HopProxy, Network: req.network, Address: req.address, Err: err}
+	}
+	if req.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, req.timeout)
+		defer cancel()
+	}
+	return c.s.Dial(ctx, req.network, req.address)
+}
+
+// noAgent is how upstream's server says that there is no way to a target. Callers
+// of its client look for it.
+const noAgent = "No agent available"
+
+// fail answers a dial that failed, and ends the stream behind the answer.
+func (c *call) fail(req request, err error) {
+	p := &wire.Packet{Type: wire.DialRsp, Random: req.random, Error: words(err), Kind: uint8(dialer.KindOf(err))}
+	if de, ok := errors.AsType[*dialer.Error](err); ok {
+		p.Hop = de.Hop
+	}
+	if c.carrier.Send(p) == nil {
+		select {
+		case <-c.carrier.Flush():
+		case <-c.dialing.Done():
+		}
+	}
+	c.end()
+}
+
+// words are err's, of bounded length.
+func words(err error) string {
+	const maxText = 1 << 10
+	text := err.Error()
+	if dialer.KindOf(err) == dialer.NoRoute {
+		text = noAgent + ": " + text
+	}
+	return text[:min(len(text), maxText)]
+}
+
+// timed returns stream, or one that tells Sent about each packet.
+func (s *Server) timed(stream grpc.ServerStream) packet.Stream {
+	if s.Sent == nil {
+		return stream
+	}
+	return timedStream{stream, s.Sent}
+}
+
+type timedStream struct {
+	packet.Stream
+	sent func(time.Duration)
+}
+
+func (t timedStream) SendMsg(m any) error {
+	begin := time.Now()
+	err := t.Stream.SendMsg(m)
+	t.sent(time.Since(begin))
+	return err
+}

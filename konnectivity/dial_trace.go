@@ -1,0 +1,110 @@
+package konnectivity
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/relay"
+)
+
+// start calls DialStart and returns what to call with the dial's outcome; it
+// returns the conn to hand on. Nil hooks and a nil trace are fine.
+func (t *ServerTrace) start(d DialInfo) (done func(net.Conn, error) net.Conn) {
+	if t == nil {
+		return func(c net.Conn, _ error) net.Conn { return c }
+	}
+	if t.DialStart != nil {
+		t.DialStart(d)
+	}
+	begin := time.Now()
+	return func(c net.Conn, err error) net.Conn {
+		if t.DialDone != nil {
+			t.DialDone(d, time.Since(begin), err)
+		}
+		if err != nil {
+			return nil
+		}
+		return t.opened(d, c)
+	}
+}
+
+// opened calls ConnOpened and returns c as one that calls ConnClosed.
+func (t *ServerTrace) opened(d DialInfo, c net.Conn) net.Conn {
+	if t.ConnOpened != nil {
+		t.ConnOpened(d)
+	}
+	if t.ConnClosed == nil {
+		return c
+	}
+	since := time.Now()
+	return watchClose(c, func() { t.ConnClosed(d, time.Since(since)) })
+}
+
+// watched is a conn that tells of its close. It can do what every conn of a link
+// can; what only some can is added by watchClose.
+type watched struct {
+	net.Conn
+	closed func() // called once
+}
+
+// watchClose returns c as a conn that calls closed once, after its Close or Reset.
+// It has CloseWrite and StopRead if c has: who asks for them by a type assertion
+// must get a true answer.
+func watchClose(c net.Conn, closed func()) net.Conn {
+	w := watched{Conn: c, closed: sync.OnceFunc(closed)}
+	half, canHalf := c.(dialer.CloseWriter)
+	stop, canStop := c.(relay.ReadStopper)
+	switch {
+	case canHalf && canStop:
+		return struct {
+			watched
+			dialer.CloseWriter
+			relay.ReadStopper
+		}{w, half, stop}
+	case canHalf:
+		return struct {
+			watched
+			dialer.CloseWriter
+		}{w, half}
+	case canStop:
+		return struct {
+			watched
+			relay.ReadStopper
+		}{w, stop}
+	}
+	return w
+}
+
+// Close closes the conn.
+func (w watched) Close() error {
+	defer w.closed()
+	return w.Conn.Close()
+}
+
+// Reset implements relay.Resetter.
+func (w watched) Reset(err error) error {
+	defer w.closed()
+	if r, ok := w.Conn.(relay.Resetter); ok {
+		return r.Reset(err)
+	}
+	return w.Conn.Close()
+}
+
+// OnPeerStop implements relay.StopNotifier.
+func (w watched) OnPeerStop(f func()) (cancel func()) {
+	if n, ok := w.Conn.(relay.StopNotifier); ok {
+		return n.OnPeerStop(f)
+	}
+	return func() {}
+}
+
+// WriteTo copies the conn to out without a buffer, where the conn can.
+func (w watched) WriteTo(out io.Writer) (int64, error) {
+	if wt, ok := w.Conn.(io.WriterTo); ok {
+		return wt.WriteTo(out)
+	}
+	return io.Copy(out, struct{ io.Reader }{w.Conn})
+}

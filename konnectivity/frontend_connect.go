@@ -1,0 +1,127 @@
+package konnectivity
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/httpconnect"
+	"github.com/sallyport/sallyport/internal/relay"
+)
+
+// connectProtocol is HTTP CONNECT: a conn for each connection.
+type connectProtocol struct{ f *Frontend }
+
+func (connectProtocol) drain() {}
+func (connectProtocol) join()  {}
+
+// serve serves the one request of conn.
+func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(p.f.cfg.handshakeTimeout()))
+	target, early, err := httpconnect.ReadRequest(conn)
+	settled()
+	if err != nil {
+		p.f.badRequest(conn, err)
+		return
+	}
+	conn.SetReadDeadline(time.Time{})
+	defer p.f.cfg.Trace.clientUp()()
+	p.f.connect(ctx, conn, target, early)
+}
+
+// badRequest answers what is not a request, and says nothing to who said nothing.
+func (f *Frontend) badRequest(conn net.Conn, err error) {
+	status, ok := errors.AsType[*httpconnect.StatusError](err)
+	if !ok {
+		return
+	}
+	f.log.Info("bad request", "remote", conn.RemoteAddr().String(), "err", err)
+	f.refuse(conn, httpconnect.Refusal{Code: status.Code, Text: status.Text})
+}
+
+// connect serves a request for a tunnel to target.
+func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) {
+	if _, err := checkDestination("tcp", target); err != nil {
+		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
+		return
+	}
+	dialing, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	w := startWatch(conn, early, gone)
+	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
+	early, left := w.stop()
+	if err != nil {
+		if left == nil {
+			f.refuse(conn, refusalOf(err))
+		}
+		return
+	}
+	defer done()
+	if left != nil || f.established(conn) != nil {
+		far.Close()
+		return
+	}
+	relay.Pipe(withEarly(conn, early), far)
+}
+
+// withEarly returns conn with what was read of it already. Where there is
+// nothing the relay gets the bare conn, with which it can do more.
+func withEarly(conn net.Conn, early []byte) net.Conn {
+	if len(early) == 0 {
+		return conn
+	}
+	return httpconnect.NewConn(conn, early, conn.RemoteAddr(), nil)
+}
+
+// established says yes. Not a byte of the target is read before it is said.
+func (f *Frontend) established(conn net.Conn) error {
+	return f.answer(conn, httpconnect.WriteEstablished)
+}
+
+// answer writes to a client that should be waiting for it.
+func (f *Frontend) answer(conn net.Conn, write func(io.Writer) error) error {
+	begin := time.Now()
+	conn.SetWriteDeadline(begin.Add(f.cfg.handshakeTimeout()))
+	defer conn.SetWriteDeadline(time.Time{})
+	err := write(conn)
+	f.cfg.Trace.writeDone(time.Since(begin))
+	return err
+}
+
+func refusalOf(err error) httpconnect.Refusal {
+	r := httpconnect.Refusal{Kind: dialer.KindOf(err), Text: err.Error()}
+	r.Code = httpconnect.Status(r.Kind)
+	if errors.Is(err, errBusy) || errors.Is(err, ErrFrontendClosed) {
+		r.Code = http.StatusServiceUnavailable
+	}
+	if de, ok := errors.AsType[*dialer.Error](err); ok {
+		r.Hop = de.Hop
+	}
+	return r
+}
+
+const (
+	// refusalLinger is how long a client that was refused may take to read why.
+	refusalLinger = 500 * time.Millisecond
+	// refusalDrain is how much of what it sent in the meantime is read: closing
+	// over unread bytes would destroy the answer on its way.
+	refusalDrain = 256 << 10
+)
+
+// refuse says no, and why.
+func (f *Frontend) refuse(conn net.Conn, r httpconnect.Refusal) {
+	err := f.answer(conn, func(w io.Writer) error { return httpconnect.WriteRefusal(w, r) })
+	if err != nil {
+		return
+	}
+	if cw, ok := conn.(dialer.CloseWriter); ok {
+		cw.CloseWrite()
+	}
+	conn.SetReadDeadline(time.Now().Add(refusalLinger))
+	io.CopyN(io.Discard, conn, refusalDrain)
+}

@@ -1,0 +1,47 @@
+package konnectivity
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+)
+
+// openTarget makes the connection a client asked for, if there is a place for it. ctx
+// ends when the client goes; life is that of everything, and its end cuts the
+// connection. done has to be called when the connection has ended.
+func (f *Frontend) openTarget(ctx, life context.Context, network, address string) (c net.Conn, done func(), err error) {
+	if _, err := checkDestination(network, address); err != nil {
+		return nil, nil, err
+	}
+	if err := f.enter(); err != nil {
+		return nil, nil, &dialer.Error{Hop: dialer.HopProxy, Network: network, Address: address, Err: err}
+	}
+	c, err = f.dial(ctx, network, address)
+	if err != nil {
+		f.leave()
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(life, func() { cut(c) })
+	return c, func() { stop(); f.leave() }, nil
+}
+
+// dial makes the connection a client asked for. ctx ends when the client goes.
+func (f *Frontend) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if f.cfg.DialTimeout >= 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, positiveOr(f.cfg.DialTimeout, dialer.DefaultTimeout))
+		defer cancel()
+	}
+	begin := time.Now()
+	c, err := f.cfg.Dialer.DialContext(ctx, network, address)
+	// A Dialer of somebody else's may return errors of its own kind.
+	err = dialer.Wrap(err, dialer.HopTarget, network, address)
+	f.cfg.Trace.dialDone(address, time.Since(begin), err)
+	if err != nil {
+		f.log.Info("dial failed", "address", address, "err", err)
+		return nil, err
+	}
+	return c, nil
+}

@@ -1,0 +1,143 @@
+package konnectivity
+
+import (
+	"context"
+	"math"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/sallyport/sallyport/internal/link/proxy"
+	"github.com/sallyport/sallyport/internal/wire"
+)
+
+// minClientPing is how often a client may ping. Upstream's do so as often as they
+// are told to, and none may be thrown out for it.
+const minClientPing = 5 * time.Second
+
+// grpcProtocol serves the gRPC clients of one listener by a gRPC server of its
+// own: the codec is a server's and not a service's.
+type grpcProtocol struct {
+	f      *Frontend
+	server *grpc.Server
+	conns  *handover
+	work   sync.WaitGroup // the server, and what outlives its streams
+	down   context.CancelFunc
+}
+
+// newGRPCProtocol returns a protocol that serves until ctx ends or drain and the
+// end of its clients. It has to be joined.
+func newGRPCProtocol(ctx context.Context, f *Frontend) *grpcProtocol {
+	serving, down := context.WithCancel(ctx)
+	p := &grpcProtocol{f: f, conns: newHandover(), down: down}
+	p.server = grpc.NewServer(f.grpcOptions()...)
+	s := &proxy.Server{Work: &p.work}
+	s.Dial = func(dialing context.Context, network, address string) (net.Conn, func(), error) {
+		return f.openTarget(dialing, ctx, network, address)
+	}
+	if t := f.cfg.Trace; t != nil {
+		s.Sent = t.WriteDone
+		s.OnPacket, s.OnError = packetHooks(t.Packet, t.PacketError, segmentToClient, segmentFromClient)
+	}
+	p.server.RegisterService(proxy.Service(func(stream grpc.ServerStream) error {
+		defer f.cfg.Trace.clientUp()()
+		return s.Serve(stream)
+	}), nil)
+	p.work.Go(func() { p.server.Serve(p.conns) })
+	p.work.Go(func() { <-serving.Done(); p.server.Stop() })
+	return p
+}
+
+func (f *Frontend) grpcOptions() []grpc.ServerOption {
+	ping := positiveOr(f.cfg.KeepAlive, time.Minute)
+	if f.cfg.KeepAlive < 0 {
+		ping = math.MaxInt64
+	}
+	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(wire.Codec{}),
+		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.MaxHeaderListSize(maxMetadata),
+		grpc.MaxConcurrentStreams(uint32(min(f.cfg.maxConns(), math.MaxUint32))),
+		grpc.ConnectionTimeout(f.cfg.handshakeTimeout()),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: pingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+	}
+}
+
+// serve hands conn to the gRPC server and waits until it has closed it.
+func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
+	defer conn.Close()
+	h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
+	select {
+	case p.conns.next <- h:
+		<-h.closed
+	case <-p.conns.closed:
+	case <-ctx.Done():
+	}
+}
+
+// drain tells the clients to open no more streams.
+func (p *grpcProtocol) drain() { p.work.Go(p.server.GracefulStop) }
+
+func (p *grpcProtocol) join() {
+	p.down()
+	p.work.Wait()
+}
+
+// handover is a listener of conns that are ready to be served.
+type handover struct {
+	next   chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newHandover() *handover {
+	return &handover{next: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (h *handover) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.next:
+		return c, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handover) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+func (h *handover) Addr() net.Addr { return &net.UnixAddr{Net: "handover"} }
+
+// handedOver is a conn in gRPC's hands.
+type handedOver struct {
+	net.Conn
+	settled func()
+	spoke   sync.Once
+	once    sync.Once
+	closed  chan struct{}
+}
+
+// Read reads, and notes that the client has said something.
+func (c *handedOver) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.spoke.Do(c.settled)
+	}
+	return n, err
+}
+
+// Close closes the conn and lets go of it.
+func (c *handedOver) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { close(c.closed) })
+	return err
+}
