@@ -37,6 +37,12 @@
 // connect to; neither can be left out. Its documentation has both ends, how they
 // end, and the certificates they need.
 //
+// Both speak a protocol of our own and that of Kubernetes' Konnectivity. A
+// Frontend of the package serves a kube-apiserver, or whoever else speaks that
+// protocol's GRPC or HTTP CONNECT, through any Dialer; a Client is a Dialer
+// through such a front. The programs konnectivity-server and konnectivity-agent,
+// in the module cmd, are these parts behind upstream's flags.
+//
 // # Verified
 //
 // Package transport puts verified TLS on top of any Dialer, so that it is the
