@@ -11,7 +11,6 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/leak"
-	"github.com/sallyport/sallyport/internal/testpki"
 )
 
 // goodToken is long enough that it is nowhere by chance.
