@@ -428,3 +428,37 @@ func TestPacketHooks(t *testing.T) {
 		tu.stop()
 	})
 }
+
+// A target may take its time over what was written before the close.
+func TestSlowTargetAfterClose(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode options) {
+		tu, targets := inMemory(t, mode)
+		conn, err := tu.session.Open(t.Context(), "tcp", "x:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := <-targets.conns
+		want := strings.Repeat("0123456789", 20_000)
+		go func() {
+			conn.Write([]byte(want))
+			conn.Close()
+		}()
+		var got strings.Builder
+		for range 20 {
+			time.Sleep(15 * time.Second)
+			got.WriteString(readString(t, target, 10_000))
+		}
+		if got.String() != want {
+			t.Error("the target got other bytes than were sent")
+		}
+		if n, err := target.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("and then %d, %v", n, err)
+		}
+		target.Close()
+		time.Sleep(time.Minute)
+		if tu.session.Load() != 0 || tu.agent.Serving() != 0 {
+			t.Errorf("%d and %d are open", tu.session.Load(), tu.agent.Serving())
+		}
+		tu.stop()
+	})
+}
