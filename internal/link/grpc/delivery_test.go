@@ -2,11 +2,14 @@ package grpc
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/leak"
@@ -173,5 +176,54 @@ func TestSlowTargetAfterClose(t *testing.T) {
 			t.Errorf("%d and %d are open", tu.session.Load(), tu.agent.Serving())
 		}
 		tu.stop()
+	})
+}
+
+// A Flush waits for what the agent has no room for yet, on every stream.
+func TestFlushOfAStalledStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tu, targets := inMemory(t)
+		conn, err := tu.session.Open(t.Context(), "tcp", "x:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := <-targets.conns
+		go func() {
+			conn.Write(make([]byte, 300_000))
+			conn.Close()
+		}()
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := tu.session.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Flush while the target reads nothing: %v", err)
+		}
+		go io.Copy(io.Discard, target)
+		if err := tu.session.Flush(t.Context()); err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		tu.stop()
+		target.Close()
+	})
+}
+
+// A target that reads nothing does not keep a lost connection from being reset.
+func TestLostTunnelBehindAStalledTarget(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode options) {
+		tu, targets := inMemory(t, mode)
+		conn, err := tu.session.Open(t.Context(), "tcp", "x:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := <-targets.conns
+		conn.Write(make([]byte, 50_000))
+		time.Sleep(time.Second)
+		begin := time.Now()
+		tu.stop()
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("the agent needed %v to let go", took)
+		}
+		conn.Close()
+		target.Close()
 	})
 }

@@ -169,6 +169,7 @@ func TestIdsBelongToTheirSession(t *testing.T) {
 		if got := readString(t, conn, 5); got != "still" {
 			t.Errorf("the victim read %q", got)
 		}
+		openVia(t, victim, honest, 4).Close() // its DIAL_REQ is the next packet: none has closed 1
 		conn.Close()
 		mine.Close()
 	})
