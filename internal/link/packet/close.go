@@ -128,7 +128,10 @@ func (st *Conn) leave(last *wire.Packet) {
 		if hopeless && st.c.cfg.Single {
 			st.c.hurry()
 		}
-		st.c.w.finish(st, last, func() { st.c.forget(st, hopeless) })
+		st.c.w.finish(st, last, func() {
+			st.c.answered(st.id) // what is still on the road needs no further word
+			st.c.forget(st, hopeless)
+		})
 	}
 }
 
