@@ -102,15 +102,15 @@ func inMemory(t testing.TB, opts ...options) (*tunnel, *memoryTarget) {
 // rawSession runs a Server against a test's own agent. Only for synctest bubbles.
 func rawSession(t testing.TB, opts ...func(*Server)) (*Session, *rawAgent) {
 	t.Helper()
-	return rawSessionOf(t, func(l *Server) {
+	return rawSessionOf(t, anAgent, func(l *Server) {
 		for _, o := range opts {
 			o(l)
 		}
 	})
 }
 
-// rawSessionOf is rawSession whose Connect call has options.
-func rawSessionOf(t testing.TB, tune func(*Server), opts ...grpc.CallOption) (*Session, *rawAgent) {
+// rawSessionOf is rawSession whose Connect call has metadata and options.
+func rawSessionOf(t testing.TB, md metadata.MD, tune func(*Server), opts ...grpc.CallOption) (*Session, *rawAgent) {
 	t.Helper()
 	far, near := net.Pipe()
 	up := make(chan *Session, 1)
@@ -120,7 +120,7 @@ func rawSessionOf(t testing.TB, tune func(*Server), opts ...grpc.CallOption) (*S
 	tune(l)
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(context.Background(), far) }()
-	r := newRawAgent(t, near, anAgent, opts...)
+	r := newRawAgent(t, near, md, opts...)
 	s := <-up
 	t.Cleanup(func() {
 		r.client.Close()

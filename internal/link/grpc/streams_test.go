@@ -24,10 +24,7 @@ var anOwnAgent = metadata.Join(anAgent, metadata.Pairs(keyFeatures, "streams,hal
 // ownSession runs a Server against a test's own agent of our kind.
 func ownSession(t testing.TB, tune func(*Server)) (*Session, *rawAgent) {
 	t.Helper()
-	agent := anAgent
-	anAgent = anOwnAgent
-	defer func() { anAgent = agent }()
-	return rawSessionOf(t, tune)
+	return rawSessionOf(t, anOwnAgent, tune)
 }
 
 // A stream has to begin with the answer to a dial of its own session.
