@@ -134,7 +134,6 @@ func (c *Carrier) data(st *Conn, r *received) {
 	}
 	if !c.awaitRoom(st, n) {
 		st.GiveUp(errStalled)
-		c.answered(st.id) // what the peer still sends needs no other answer
 		return
 	}
 	if st.recv.Len() == 0 {
