@@ -66,6 +66,7 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 		far.Close()
 		return
 	}
+	awaitTaken(conn)
 	relay.Pipe(withEarly(conn, early), far)
 }
 
