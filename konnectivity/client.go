@@ -100,7 +100,7 @@ func (c *Client) check(network, address string) error {
 	if network != "tcp" {
 		return net.UnknownNetworkError(network)
 	}
-	if _, err := checkDestination(network, address); err != nil {
+	if err := checkTarget(network, address); err != nil {
 		return err
 	}
 	return c.closedErr()

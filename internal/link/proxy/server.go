@@ -167,13 +167,21 @@ func (c *call) connect(req request) {
 	}
 	c.carrier.Send(&wire.Packet{
 		Type: wire.DialRsp, Random: req.random, ConnectID: connID,
-		Local: far.LocalAddr().String(), Remote: far.RemoteAddr().String(),
+		Local: text(far.LocalAddr()), Remote: text(far.RemoteAddr()),
 	})
 	if c.stock != nil {
 		relay.Pipe(c.stock.conn(near), far)
 		return
 	}
 	relay.Pipe(near.Net(), far)
+}
+
+// text is a's, or nothing: conns of somebody else's Dialer may not know theirs.
+func text(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
 }
 
 func (c *call) dial(req request) (net.Conn, func(), error) {
