@@ -62,6 +62,23 @@ func TestFrontendWantsCertificates(t *testing.T) {
 	}
 }
 
+// TestFrontendWantsCertificatesOfEverybody: a configuration that is made for each
+// client cannot leave them out.
+func TestFrontendWantsCertificatesOfEverybody(t *testing.T) {
+	for _, mode := range []Mode{ModeGRPC, ModeHTTPConnect} {
+		h := newHanging()
+		fr := newFront(t, mode, overTLS13, func(cfg *FrontendConfig) {
+			cfg.Dialer = h
+			lax := cfg.TLS.Clone()
+			lax.ClientAuth = tls.NoClientCert
+			cfg.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return lax, nil }
+		})
+		if _, err := fr.client(nil).DialContext(t.Context(), "tcp", "node-1:1"); err == nil || len(h.started) > 0 {
+			t.Errorf("%s: got %v", mode, err)
+		}
+	}
+}
+
 // TestFrontendShutdownWaits: open connections go on to their end, and only they.
 func TestFrontendShutdownWaits(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
@@ -128,6 +145,31 @@ func TestFrontendCuts(t *testing.T) {
 					t.Errorf("%s: Serve returned %v", name, err)
 				}
 			}
+		}
+	})
+}
+
+// TestFrontendCloseDuringFlush: what a client left behind for a target that does
+// not take it holds up no Close.
+func TestFrontendCloseDuringFlush(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		leak.Check(t)
+		fr := newFront(t, w.mode, w.road, nil)
+		release := make(chan struct{})
+		far := make(chan error, 1)
+		address := target(t, func(c net.Conn) { <-release; _, err := io.Copy(io.Discard, c); far <- err })
+		conn := dial(t, fr.client(nil), address)
+		conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		if n, err := conn.Write(make([]byte, 64<<20)); err == nil {
+			t.Fatalf("%d bytes went to a target that reads nothing", n)
+		}
+		conn.Close()
+		closed := make(chan struct{})
+		go func() { fr.f.Close(); close(closed) }()
+		within(t, "the front end to close", closed)
+		close(release)
+		if err := within(t, "the target to learn of it", far); err == nil {
+			t.Error("the target took it for an end in order")
 		}
 	})
 }

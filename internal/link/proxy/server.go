@@ -47,7 +47,6 @@ type call struct {
 	remote  net.Addr
 	stock   *stockClient    // nil for one of ours
 	dialing context.Context // ends with the stream, and with a DIAL_CLS
-	give    context.CancelFunc
 	over    chan struct{} // closed when the handler is to return
 	endOnce sync.Once
 	refused error // the handler's status if not OK; set before over
@@ -58,9 +57,9 @@ type call struct {
 // Serve serves one stream, as a handler of Service. It returns when the stream is
 // over; the connection to the target may live on for a moment.
 func (s *Server) Serve(stream grpc.ServerStream) error {
-	dialing, give := context.WithCancel(stream.Context())
-	defer give()
-	c := &call{s: s, dialing: dialing, give: give, over: make(chan struct{})}
+	dialing, over := context.WithCancel(stream.Context())
+	defer over()
+	c := &call{s: s, dialing: dialing, over: make(chan struct{})}
 	if p, ok := peer.FromContext(stream.Context()); ok {
 		c.remote = p.Addr
 	}
@@ -120,8 +119,7 @@ func (c *call) handle(p *wire.Packet) {
 	case wire.DialCls:
 		if c.asked && p.Random == c.random {
 			// Nobody waits for the answer, nor for a connection whose answer is on
-			// its way.
-			c.give()
+			// its way. The dial ends with the handler.
 			c.end()
 		}
 	}
