@@ -47,7 +47,7 @@ type call struct {
 	remote  net.Addr
 	stock   *stockClient    // nil for one of ours
 	dialing context.Context // ends with the stream, and with a DIAL_CLS
-	over    chan struct{} // closed when the handler is to return
+	over    chan struct{}   // closed when the handler is to return
 	endOnce sync.Once
 	refused error // the handler's status if not OK; set before over
 	asked   bool  // a DIAL_REQ has come; of the reader alone
