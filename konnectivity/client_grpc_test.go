@@ -231,8 +231,37 @@ func TestClientAttemptIsShared(t *testing.T) {
 		if err := within(t, "a dial to end", failed); dialer.KindOf(err) != dialer.Canceled {
 			t.Errorf("got %v", err)
 		}
+		client.sessions.mu.Lock()
+		if a := client.sessions.attempt; i == 0 && (a == nil || a.waiters != 1) {
+			t.Errorf("the attempt did not outlive the first to give up: %+v", a)
+		}
+		client.sessions.mu.Unlock()
 	}
 	within(t, "the attempt to end", h.ended)
+}
+
+// TestClientTriesANewConnectionOnce: where the one it has turns out to be dead
+// before there was an answer, the dial goes to a new one, and only once.
+func TestClientTriesANewConnectionOnce(t *testing.T) {
+	leak.Check(t)
+	var asked counter
+	lost := status.Error(codes.Unavailable, "going away")
+	client := scripted(t, func(stream grpc.ServerStream, req *wire.Packet) error {
+		asked.add()
+		if n := asked.get(); n == 2 || n > 3 {
+			return lost
+		}
+		stream.SendMsg(&wire.Packet{Type: wire.DialRsp, Random: req.Random, ConnectID: 1})
+		return stream.RecvMsg(new(wire.Packet))
+	})
+	dial(t, client, "first:1")
+	dial(t, client, "second:1")
+	if _, err := client.DialContext(t.Context(), "tcp", "third:1"); !strings.Contains(err.Error(), "going away") || !dialer.Retryable(err) {
+		t.Errorf("got %v", err)
+	}
+	if asked.get() != 5 {
+		t.Errorf("three dials asked %d times, want 1, 2 and 2", asked.get())
+	}
 }
 
 // TestClientLeavesADrainingServer: connections end on the server that asks for no

@@ -87,7 +87,6 @@ func sessionOptions(conn, below net.Conn, r *reach, cfg *ClientConfig) []grpc.Di
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire.Codec{}), grpc.MaxCallRecvMsgSize(wire.MaxMessage)),
 		grpc.WithMaxHeaderListSize(maxMetadata),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(sessionWindow),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithNoProxy(),
 		grpc.WithIdleTimeout(0), // nothing is idle that somebody may dial through
 	}

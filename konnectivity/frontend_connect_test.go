@@ -77,6 +77,21 @@ func TestConnectRefusals(t *testing.T) {
 	}
 }
 
+// TestConnectRefusalReachesTheTalkative: a client that has sent more than anybody
+// read gets its answer all the same.
+func TestConnectRefusalReachesTheTalkative(t *testing.T) {
+	for _, road := range connectRoads {
+		fr := newFront(t, ModeHTTPConnect, road, func(cfg *FrontendConfig) { cfg.Dialer = failing(dialer.ErrDenied) })
+		for range 50 {
+			c := fr.send("CONNECT node-1:1 HTTP/1.1\r\n\r\n" + strings.Repeat("x", 100_000))
+			if resp, body := answer(t, c); resp.StatusCode != 403 || !strings.Contains(body, "denied") {
+				t.Fatalf("%s: %d %q", road, resp.StatusCode, body)
+			}
+			c.Close()
+		}
+	}
+}
+
 // TestConnectBadRequests: what is no request is told so, and dials nothing.
 func TestConnectBadRequests(t *testing.T) {
 	for _, road := range connectRoads {

@@ -65,7 +65,6 @@ func (f *Frontend) grpcOptions() []grpc.ServerOption {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 	}
 }
@@ -73,6 +72,11 @@ func (f *Frontend) grpcOptions() []grpc.ServerOption {
 // serve hands conn to the gRPC server and waits until it has closed it.
 func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
 	defer conn.Close()
+	if err := p.f.enterSocket(); err != nil {
+		p.f.log.Warn("client refused", "remote", conn.RemoteAddr().String(), "err", err)
+		return
+	}
+	defer p.f.leaveSocket()
 	h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
 	select {
 	case p.conns.next <- h:

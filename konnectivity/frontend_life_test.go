@@ -62,6 +62,23 @@ func TestFrontendWantsCertificates(t *testing.T) {
 	}
 }
 
+// TestFrontendWantsCertificatesOfEverybody: a configuration that is made for each
+// client cannot leave them out.
+func TestFrontendWantsCertificatesOfEverybody(t *testing.T) {
+	for _, mode := range []Mode{ModeGRPC, ModeHTTPConnect} {
+		h := newHanging()
+		fr := newFront(t, mode, overTLS13, func(cfg *FrontendConfig) {
+			cfg.Dialer = h
+			lax := cfg.TLS.Clone()
+			lax.ClientAuth = tls.NoClientCert
+			cfg.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return lax, nil }
+		})
+		if _, err := fr.client(nil).DialContext(t.Context(), "tcp", "node-1:1"); err == nil || len(h.started) > 0 {
+			t.Errorf("%s: got %v", mode, err)
+		}
+	}
+}
+
 // TestFrontendShutdownWaits: open connections go on to their end, and only they.
 func TestFrontendShutdownWaits(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
@@ -132,6 +149,31 @@ func TestFrontendCuts(t *testing.T) {
 	})
 }
 
+// TestFrontendCloseDuringFlush: what a client left behind for a target that does
+// not take it holds up no Close.
+func TestFrontendCloseDuringFlush(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		leak.Check(t)
+		fr := newFront(t, w.mode, w.road, nil)
+		release := make(chan struct{})
+		far := make(chan error, 1)
+		address := target(t, func(c net.Conn) { <-release; _, err := io.Copy(io.Discard, c); far <- err })
+		conn := dial(t, fr.client(nil), address)
+		conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		if n, err := conn.Write(make([]byte, 64<<20)); err == nil {
+			t.Fatalf("%d bytes went to a target that reads nothing", n)
+		}
+		conn.Close()
+		closed := make(chan struct{})
+		go func() { fr.f.Close(); close(closed) }()
+		within(t, "the front end to close", closed)
+		close(release)
+		if err := within(t, "the target to learn of it", far); err == nil {
+			t.Error("the target took it for an end in order")
+		}
+	})
+}
+
 // TestFrontendCloseDuringDials: dials under way end with the front end.
 func TestFrontendCloseDuringDials(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
@@ -148,79 +190,6 @@ func TestFrontendCloseDuringDials(t *testing.T) {
 			t.Error("it succeeded")
 		}
 	})
-}
-
-// TestFrontendMaxConns: one more is refused with a reason, and room is made by
-// those that end.
-func TestFrontendMaxConns(t *testing.T) {
-	eachWay(t, func(t *testing.T, w way) {
-		fr := newFront(t, w.mode, w.road, func(cfg *FrontendConfig) { cfg.MaxConns = 2 })
-		address := echo(t)
-		// A client of its own for each, as kube-apiserver's are.
-		first := dial(t, fr.client(nil), address)
-		dial(t, fr.client(nil), address)
-		_, err := fr.client(nil).DialContext(t.Context(), "tcp", address)
-		if de, ok := errors.AsType[*dialer.Error](err); !ok || !de.At(dialer.HopProxy) || !strings.Contains(err.Error(), "2 connections") {
-			t.Errorf("one too many: %v", err)
-		}
-		first.Close()
-		client := fr.client(nil)
-		eventually(t, "a place to be free again", func() bool {
-			c, err := client.DialContext(t.Context(), "tcp", address)
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		})
-	})
-}
-
-// TestFrontendSilentClients: who connects and says nothing, or too slowly, is
-// dropped in time and keeps nobody out.
-func TestFrontendSilentClients(t *testing.T) {
-	eachWay(t, func(t *testing.T, w way) {
-		leak.Check(t)
-		fr := newFront(t, w.mode, w.road, func(cfg *FrontendConfig) { cfg.HandshakeTimeout = 300 * time.Millisecond })
-		var silent []net.Conn
-		network := "tcp"
-		if w.road == overUnix {
-			network = "unix"
-		}
-		for range maxNewcomers + 20 {
-			c, err := net.Dial(network, fr.address())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			silent = append(silent, c)
-		}
-		talk(t, dial(t, fr.client(nil), echo(t)), "hello")
-		for i, c := range silent {
-			c.SetDeadline(time.Now().Add(15 * time.Second))
-			if _, err := io.Copy(io.Discard, c); dialer.KindOf(err) == dialer.Timeout {
-				t.Fatalf("silent client %d is still connected", i)
-			}
-		}
-	})
-}
-
-// TestFrontendSlowRequest: a request that trickles in has the time of a fast one.
-func TestFrontendSlowRequest(t *testing.T) {
-	for _, road := range []string{overUnix, overTLS13} {
-		fr := newFront(t, ModeHTTPConnect, road, func(cfg *FrontendConfig) { cfg.HandshakeTimeout = 200 * time.Millisecond })
-		c := fr.raw()
-		begin := time.Now()
-		var err error
-		for _, b := range []byte("CONNECT node-1:1 HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 1000)) {
-			if _, err = c.Write([]byte{b}); err != nil || time.Since(begin) > 10*time.Second {
-				break
-			}
-			time.Sleep(5 * time.Millisecond) // what a slow client does
-		}
-		if err == nil {
-			t.Errorf("%s: after %v the request is still awaited", road, time.Since(begin))
-		}
-	}
 }
 
 // TestFrontendSeveralListeners: one front end serves a socket and a port, and one
