@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/grpc"
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/link/yamux"
 	"github.com/sallyport/sallyport/internal/mux"
@@ -52,14 +53,25 @@ func (a *arrival) serve(ctx context.Context, p Protocol) {
 	}
 }
 
-func (a *arrival) link(Protocol) serverLink {
+// link returns the server's end of a tunnel that speaks p.
+func (a *arrival) link(p Protocol) serverLink {
 	cfg := &a.server.cfg
-	return &yamux.Server{
-		HelloTimeout: cfg.handshakeTimeout(),
-		Mux:          mux.Config{KeepAlive: cfg.KeepAlive, Memory: cfg.MemoryPerAgent},
-		Authorize:    a.authorize,
-		Up:           func(t *yamux.Session, _ message.Hello) { a.up(t) },
-		Down:         func(_ *yamux.Session, err error) { a.down(err) },
+	if p == ProtocolYamux {
+		return &yamux.Server{
+			HelloTimeout: cfg.handshakeTimeout(),
+			Mux:          mux.Config{KeepAlive: cfg.KeepAlive, Memory: cfg.MemoryPerAgent},
+			Authorize:    a.authorize,
+			Up:           func(t *yamux.Session, _ message.Hello) { a.up(t) },
+			Down:         func(_ *yamux.Session, err error) { a.down(err) },
+		}
+	}
+	onPacket, onError := cfg.Trace.packetHooks()
+	return &grpc.Server{
+		HelloTimeout: cfg.handshakeTimeout(), KeepAlive: cfg.KeepAlive, Memory: cfg.MemoryPerAgent,
+		NoStreams: p == ProtocolPackets, OnPacket: onPacket, OnError: onError,
+		Authorize: a.authorize,
+		Up:        func(t *grpc.Session, _ message.Hello) { a.up(t) },
+		Down:      func(_ *grpc.Session, err error) { a.down(err) },
 	}
 }
 

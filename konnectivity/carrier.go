@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/direct"
@@ -25,7 +24,7 @@ func (a *Agent) makeCarrier() error {
 		NextProtos: a.speaks.alpn(true), MinVersion: tls.VersionTLS13,
 		HandshakeTimeout: a.cfg.handshakeTimeout(),
 	}
-	if slices.Contains(a.speaks.speaks, ProtocolGRPC) {
+	if a.speaks.grpc != "" {
 		cfg.MinVersion = tls.VersionTLS12 // upstream's servers may be held to that
 	}
 	if name := a.cfg.ServerName; name != "" {

@@ -32,32 +32,6 @@ func (t *ClientTrace) packets() (func(bool, wire.Type), func(bool, wire.Type, er
 	return packetHooks(t.Packet, t.PacketError, segmentFromClient, segmentToClient)
 }
 
-// packetHooks returns the hooks of package packet for those of a trace, with the
-// names of the two segments, outgoing first.
-func packetHooks(done func(segment, typ string), failed func(segment, typ string, err error), out, in string) (func(bool, wire.Type), func(bool, wire.Type, error)) {
-	segment := func(outgoing bool) string {
-		if outgoing {
-			return out
-		}
-		return in
-	}
-	var onPacket func(bool, wire.Type)
-	var onError func(bool, wire.Type, error)
-	if done != nil {
-		onPacket = func(outgoing bool, t wire.Type) { done(segment(outgoing), t.String()) }
-	}
-	if failed != nil {
-		onError = func(outgoing bool, t wire.Type, err error) {
-			name := ""
-			if t >= 0 {
-				name = t.String()
-			}
-			failed(segment(outgoing), name, err)
-		}
-	}
-	return onPacket, onError
-}
-
 // dialGRPC opens a connection to address on a stream of its own. A session that
 // turns out to be dead is replaced once: the dial cannot have been answered.
 func (c *Client) dialGRPC(ctx context.Context, address string) (net.Conn, error) {

@@ -15,7 +15,6 @@ import (
 
 func TestConformance(t *testing.T) {
 	for name, fixture := range map[string]func(t *testing.T) dialertest.Fixture{
-		"tunnel":                   func(t *testing.T) dialertest.Fixture { return dialertest.Fixture{Dialer: tunnelOf(t)} },
 		"failover to tunnel":       func(t *testing.T) dialertest.Fixture { return dialertest.Fixture{Dialer: stack(t)} },
 		"TLS over tunnel":          func(t *testing.T) dialertest.Fixture { return overTLS(t, tunnelOf(t)) },
 		"TLS over failover":        func(t *testing.T) dialertest.Fixture { return overTLS(t, stack(t)) },
@@ -23,6 +22,24 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { dialertest.Run(t, fixture) })
 	}
+}
+
+// Every link has to give real conns, and so has one that is watched for a trace.
+func TestConformanceOfLinks(t *testing.T) {
+	eachLink(t, func(t *testing.T, link linkCase) {
+		for name, tune := range map[string]func(*ServerConfig){
+			"plain":  nil,
+			"traced": func(c *ServerConfig) { c.Trace = new(events).server() },
+		} {
+			t.Run(name, func(t *testing.T) {
+				dialertest.Run(t, func(t *testing.T) dialertest.Fixture {
+					w := link.world(t, tune)
+					w.run(w.agentConfig("edge", everywhere))
+					return dialertest.Fixture{Dialer: w.srv}
+				})
+			})
+		}
+	})
 }
 
 // tunnelOf is a server with one agent.

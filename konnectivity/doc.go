@@ -34,7 +34,7 @@
 //   - What an agent claims, its ID and [Identifiers], is what it wants to be
 //     picked for: hosts, addresses, networks, or as the default route whatever
 //     nobody else claims. Nobody believes it for having said so.
-//   - The server's [Identity] decides, by the agent's certificate, whether it may
+//   - The server's [Identity] decides, by the agent's credential, whether it may
 //     claim that. An agent whose claim goes beyond it by one name is refused as a
 //     whole. It keeps one node's agent from taking another's traffic.
 //   - The agent's [Policy] decides what the agent may be made to connect to,
@@ -65,6 +65,42 @@
 // refused even to a rule for 0.0.0.0/0; a rule has to name them, as in CIDRs
 // "127.0.0.1/32". What listens there often trusts whoever can reach it, and
 // nobody who writes a wide network means it. See [PolicyRule] for all of them.
+//
+// # Protocols
+//
+// A tunnel speaks one of two protocols on the same port, and ALPN picks. Our own,
+// over yamux frames, is preferred between our own ends. The other is Konnectivity's
+// gRPC, so that upstream's agents are served by a Server, and an Agent serves
+// upstream's servers, without being told which they are. Between our own ends gRPC
+// gives each connection a stream of its own, with flow control and half-close. With
+// upstream's programs all connections share one stream, and its protocol knows
+// neither. Protocols in the configurations pins one, and the Protocol of [AgentInfo]
+// and [TunnelInfo] shows which it has become.
+//
+// What upstream's protocol cannot give, no end can mend. Its connections have no
+// CloseWrite. One whose reader takes nothing for a second while others wait behind
+// it is reset alone; several at a time share that second, and where one after the
+// other gets stuck it shrinks, for a while, to a part in 32.
+//
+// # Credentials
+//
+// An agent shows a certificate, a bearer token, or both. ServerConfig.TLS says what
+// the server wants, and with ServerConfig.Tokens it takes tokens, which it has
+// checked by a [TokenAuthenticator]. A token comes from AgentConfig.Token, usually a
+// [TokenFile], which is read at each connect, so that one that was rotated counts
+// from then on. An [IdentityRule] binds claims to the certificate, to the token's
+// [User] and its groups, or to both together. A token is checked when the tunnel
+// comes up, and not again.
+//
+// # Several servers
+//
+// ServerConfig.ServerCount tells agents how many servers there are. An agent keeps a
+// tunnel to each of its addresses and, while fewer different servers are connected
+// than the largest number it was told, tries further connections through them: behind
+// a load balancer they lead to one server after the other. One that leads to a server
+// that is connected already is closed at once, before any connection comes about
+// through it; the next waits, longer each time, up to half a minute. When a server
+// announces that it leaves, or is lost, the agent looks again at once.
 //
 // # Several tunnels
 //
@@ -109,7 +145,9 @@
 // groups that the kubelets authorize. (4) is because an agent may claim the SANs it
 // has, where IdentityRule.SANs says so. A certificate without any EKU will do.
 //
-// The tunnel speaks TLS 1.3 only, whatever ServerConfig.TLS allows. A kubelet's own
+// Our own protocol speaks TLS 1.3 only, whatever ServerConfig.TLS allows; gRPC takes
+// 1.2 too where that does. An agent that shows a token needs no certificate, if the
+// server does not want both. A kubelet's own
 // client certificate (system:node:NAME of system:nodes, signed for the cluster's
 // client CA) can serve as its agent's: then agent-ca.crt is that CA.
 package konnectivity

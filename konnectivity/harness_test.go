@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -46,6 +47,7 @@ type world struct {
 	logs *logs // the server's
 
 	agentLogs *logs
+	speaks    []Protocol // by its agents; none is the default
 }
 
 func serverTLS(t testing.TB, ca *testpki.CA) *tls.Config {
@@ -101,7 +103,7 @@ func loopback(t testing.TB) *Policy {
 
 func (w *world) agentConfig(id string, ids Identifiers) AgentConfig {
 	return AgentConfig{
-		ID: id, Identifiers: ids, Servers: []string{w.addr},
+		ID: id, Identifiers: ids, Servers: []string{w.addr}, Protocols: w.speaks,
 		Roots:        transport.StaticRoots(w.ca.Pool()),
 		Certificates: transport.StaticCertificate(w.ca.MustPair(w.t, testpki.Leaf{CommonName: id})),
 		Policy:       loopback(w.t), Log: w.agentLogs.logger(),
@@ -124,12 +126,18 @@ func (w *world) start(cfg AgentConfig) (a *Agent, stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return a, w.runAgent(a)
+}
+
+// runAgent runs a until the test ends or stop is called.
+func (w *world) runAgent(a *Agent) (stop func()) {
+	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); a.Run(ctx) }()
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	w.t.Cleanup(stop)
-	return a, stop
+	return stop
 }
 
 func (w *world) knows(id string) bool {
@@ -219,13 +227,21 @@ func dial(t testing.TB, d dialer.Dialer, address string) net.Conn {
 // talk sends msg and wants it back.
 func talk(t testing.TB, c net.Conn, msg string) {
 	t.Helper()
-	if _, err := io.WriteString(c, msg); err != nil {
+	if err := exchange(c, msg); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// exchange is talk for goroutines other than the test's.
+func exchange(c net.Conn, msg string) error {
+	if _, err := io.WriteString(c, msg); err != nil {
+		return err
 	}
 	got := make([]byte, len(msg))
 	if _, err := io.ReadFull(c, got); err != nil || string(got) != msg {
-		t.Fatalf("echo of %q: %q, %v", msg, got, err)
+		return fmt.Errorf("echo of %q: %q, %w", msg, got, err)
 	}
+	return nil
 }
 
 func hostOf(address string) string {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,76 +12,11 @@ import (
 	"github.com/sallyport/sallyport/internal/leak"
 )
 
-// path is a TCP relay between agent and server that can freeze: no bytes, no
-// FIN, no RST, as behind a firewall that lost its state.
-type path struct {
-	ln     net.Listener
-	frozen atomic.Bool
-	thaw   chan struct{}
-	done   sync.WaitGroup
-	mu     sync.Mutex
-	conns  []net.Conn
-}
+func TestServerRestart(t *testing.T) { eachLink(t, testServerRestart) }
 
-func newPath(t testing.TB, to string) *path {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &path{ln: ln, thaw: make(chan struct{})}
-	p.done.Go(func() {
-		for {
-			a, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			b, err := net.Dial("tcp", to)
-			if err != nil {
-				a.Close()
-				continue
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, a, b)
-			p.mu.Unlock()
-			p.done.Go(func() { p.copy(a, b) })
-			p.done.Go(func() { p.copy(b, a) })
-		}
-	})
-	t.Cleanup(func() {
-		close(p.thaw)
-		ln.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			c.Close()
-		}
-		p.mu.Unlock()
-		p.done.Wait()
-	})
-	return p
-}
-
-func (p *path) copy(dst, src net.Conn) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := src.Read(buf)
-		if p.frozen.Load() {
-			<-p.thaw
-			return
-		}
-		if n > 0 {
-			dst.Write(buf[:n])
-		}
-		if err != nil {
-			dst.Close()
-			return
-		}
-	}
-}
-
-func TestServerRestart(t *testing.T) {
+func testServerRestart(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.MinBackoff, cfg.MaxBackoff = 0, 0 // the defaults are what must be fast enough
 	w.run(cfg)
@@ -112,10 +44,12 @@ func TestServerRestart(t *testing.T) {
 	talk(t, dial(t, w.srv, to), "after")
 }
 
-func TestFrozenPath(t *testing.T) {
+func TestFrozenPath(t *testing.T) { eachLink(t, testFrozenPath) }
+
+func testFrozenPath(t *testing.T, link linkCase) {
 	leak.Check(t)
 	const beat = 50 * time.Millisecond
-	w := newWorld(t, func(c *ServerConfig) { c.KeepAlive = beat })
+	w := link.world(t, func(c *ServerConfig) { c.KeepAlive = beat })
 	p := newPath(t, w.addr)
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.KeepAlive, cfg.Servers = beat, []string{p.ln.Addr().String()}
@@ -140,9 +74,11 @@ func TestFrozenPath(t *testing.T) {
 	eventually(t, "the agent notices", func() bool { return agent.Ready() != nil })
 }
 
-func TestShortDeadlineOnFrozenPath(t *testing.T) {
+func TestShortDeadlineOnFrozenPath(t *testing.T) { eachLink(t, testShortDeadlineOnFrozenPath) }
+
+func testShortDeadlineOnFrozenPath(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	p := newPath(t, w.addr)
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.Servers = []string{p.ln.Addr().String()}
@@ -157,9 +93,11 @@ func TestShortDeadlineOnFrozenPath(t *testing.T) {
 	}
 }
 
-func TestNextAgentIsTriedWhenOneFails(t *testing.T) {
+func TestNextAgentIsTriedWhenOneFails(t *testing.T) { eachLink(t, testNextAgentIsTriedWhenOneFails) }
+
+func testNextAgentIsTriedWhenOneFails(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	p := newPath(t, w.addr)
 	cfg := w.agentConfig("frozen", Identifiers{CIDRs: everywhereCIDR})
 	cfg.Servers = []string{p.ln.Addr().String()}
@@ -176,9 +114,11 @@ func TestNextAgentIsTriedWhenOneFails(t *testing.T) {
 	talk(t, c, "by the other agent")
 }
 
-func TestDrainingAgentIsTheLastChoice(t *testing.T) {
+func TestDrainingAgentIsTheLastChoice(t *testing.T) { eachLink(t, testDrainingAgentIsTheLastChoice) }
+
+func testDrainingAgentIsTheLastChoice(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	to := echo(t)
 	cfg := w.agentConfig("leaving", Identifiers{CIDRs: everywhereCIDR})
 	cfg.DrainTimeout = 10 * time.Second
@@ -206,9 +146,11 @@ func TestDrainingAgentIsTheLastChoice(t *testing.T) {
 	<-stopped // the drain ends with the last connection, long before its timeout
 }
 
-func TestShutdownWaitsForConnections(t *testing.T) {
+func TestShutdownWaitsForConnections(t *testing.T) { eachLink(t, testShutdownWaitsForConnections) }
+
+func testShutdownWaitsForConnections(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	w.run(w.agentConfig("edge", everywhere))
 	to := echo(t)
 	c := dial(t, w.srv, to)
@@ -233,7 +175,7 @@ func TestShutdownWaitsForConnections(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 
-	w2 := newWorld(t, nil)
+	w2 := link.world(t, nil)
 	w2.run(w2.agentConfig("edge", everywhere))
 	c = dial(t, w2.srv, to)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -246,9 +188,11 @@ func TestShutdownWaitsForConnections(t *testing.T) {
 	}
 }
 
-func TestAgentReplacesItsOwnOldTunnel(t *testing.T) {
+func TestAgentReplacesItsOwnOldTunnel(t *testing.T) { eachLink(t, testAgentReplacesItsOwnOldTunnel) }
+
+func testAgentReplacesItsOwnOldTunnel(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	p := newPath(t, w.addr)
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.KeepAlive = 50 * time.Millisecond // the agent notices first, the server much later
@@ -263,105 +207,4 @@ func TestAgentReplacesItsOwnOldTunnel(t *testing.T) {
 		talk(t, c, "through the new tunnel")
 		c.Close()
 	}
-}
-
-func TestAgentLimit(t *testing.T) {
-	leak.Check(t)
-	w := newWorld(t, func(c *ServerConfig) { c.MaxAgents = 1 })
-	w.run(w.agentConfig("first", everywhere))
-	second, _ := w.start(w.agentConfig("second", everywhere))
-	eventually(t, "refusal", func() bool {
-		err := second.Ready()
-		return err != nil && strings.Contains(err.Error(), "has its 1 agents")
-	})
-}
-
-func TestConnLimitPerTunnel(t *testing.T) {
-	leak.Check(t)
-	w := newWorld(t, nil)
-	cfg := w.agentConfig("edge", everywhere)
-	cfg.MaxConns = 3
-	w.run(cfg)
-	to := echo(t)
-	for range 3 {
-		talk(t, dial(t, w.srv, to), "fits")
-	}
-	_, err := w.srv.DialContext(context.Background(), "tcp", to)
-	if de, ok := errors.AsType[*dialer.Error](err); !ok || !de.At(dialer.HopAgent) || !dialer.Retryable(err) {
-		t.Errorf("a connection beyond the limit: %v, want a retryable error at the agent", err)
-	}
-}
-
-func TestMuteAndGarbageAgents(t *testing.T) {
-	leak.Check(t)
-	w := newWorld(t, func(c *ServerConfig) { c.HandshakeTimeout = 100 * time.Millisecond })
-	mute, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mute.Close()
-	mute.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := mute.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a mute peer was not hung up on: %v", err)
-	}
-	garbage, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer garbage.Close()
-	io.WriteString(garbage, "GET / HTTP/1.1\r\n\r\n")
-	garbage.SetReadDeadline(time.Now().Add(10 * time.Second))
-	io.ReadAll(garbage)
-	eventually(t, "both refused", func() bool { return strings.Count(w.logs.String(), "agent refused") >= 2 })
-}
-
-func TestDialsLeaveNothing(t *testing.T) {
-	leak.Check(t)
-	w := newWorld(t, nil)
-	cfg := w.agentConfig("edge", everywhere)
-	cfg.Resolver = make(hangingResolver, 1000)
-	cfg.Policy, _ = NewPolicy(PolicyRule{CIDRs: []string{"127.0.0.0/8"}}, PolicyRule{Names: []string{"slow.test"}})
-	w.run(cfg)
-	to := target(t, func(c net.Conn) { io.Copy(c, c) })
-	cycle := func() {
-		c, err := w.srv.DialContext(context.Background(), "tcp", to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Close()
-	}
-	idle := func() bool { return w.busy() == "" }
-	for range 20 {
-		cycle() // what is allocated once is there before the count
-	}
-	eventually(t, "idle", idle)
-	goroutines, descriptors := len(leak.Goroutines()), leak.Descriptors()
-
-	each(8, 2000, cycle)
-	each(8, 500, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		defer cancel()
-		if c, err := w.srv.DialContext(ctx, "tcp", "slow.test:80"); err == nil {
-			c.Close()
-			t.Error("a dial to nowhere succeeded")
-		}
-	})
-	eventually(t, "idle", idle)
-	eventually(t, "goroutines back", func() bool { return len(leak.Goroutines()) <= goroutines })
-	eventually(t, "descriptors back", func() bool { return leak.Descriptors() <= descriptors })
-}
-
-// each calls f n times from several goroutines.
-func each(workers, n int, f func()) {
-	var left atomic.Int64
-	left.Store(int64(n))
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for left.Add(-1) >= 0 {
-				f()
-			}
-		})
-	}
-	wg.Wait()
 }

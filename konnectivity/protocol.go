@@ -19,12 +19,17 @@ const (
 	// each connection on a gRPC stream of its own; with upstream's agents and
 	// servers all of them share one, as packets.
 	ProtocolGRPC Protocol = "grpc"
+	// ProtocolPackets is ProtocolGRPC with packets on one stream between our own
+	// ends too. Half-close and the kinds of errors they keep. It is enough that one
+	// end says so.
+	ProtocolPackets Protocol = "konnectivity"
 )
 
 // protocols is the set of protocols one end speaks, and the ALPN values that
 // choose them.
 type protocols struct {
 	speaks []Protocol
+	grpc   Protocol // what is spoken where ALPN says gRPC; empty: it is not spoken
 	extra  []string // ALPN values that mean gRPC besides h2
 }
 
@@ -36,13 +41,17 @@ func newProtocols(speaks []Protocol, extra []string) (p protocols, field string,
 	}
 	for i, s := range speaks {
 		switch {
-		case s != ProtocolYamux && s != ProtocolGRPC:
-			return p, "Protocols", fmt.Errorf("%q is none; want %q or %q", s, ProtocolYamux, ProtocolGRPC)
+		case s != ProtocolYamux && s != ProtocolGRPC && s != ProtocolPackets:
+			return p, "Protocols", fmt.Errorf("%q is none; want %q, %q or %q", s, ProtocolYamux, ProtocolGRPC, ProtocolPackets)
 		case slices.Contains(speaks[:i], s):
 			return p, "Protocols", fmt.Errorf("%q twice; say it once", s)
+		case s != ProtocolYamux && p.grpc != "":
+			return p, "Protocols", fmt.Errorf("%q and %q are both gRPC; say one of them", p.grpc, s)
+		case s != ProtocolYamux:
+			p.grpc = s
 		}
 	}
-	p = protocols{speaks: slices.Clone(speaks), extra: slices.Clone(extra)}
+	p.speaks, p.extra = slices.Clone(speaks), slices.Clone(extra)
 	return p, "ALPN", p.checkExtra()
 }
 
@@ -50,7 +59,7 @@ func newProtocols(speaks []Protocol, extra []string) (p protocols, field string,
 const maxALPN = 255
 
 func (p protocols) checkExtra() error {
-	if len(p.extra) > 0 && !slices.Contains(p.speaks, ProtocolGRPC) {
+	if len(p.extra) > 0 && p.grpc == "" {
 		return fmt.Errorf("%q would mean gRPC, which Protocols leaves out", p.extra[0])
 	}
 	for _, e := range p.extra {
@@ -94,7 +103,7 @@ func (p protocols) chosen(state tls.ConnectionState) (Protocol, error) {
 		if state.Version < tls.VersionTLS12 {
 			return "", fmt.Errorf("%s was negotiated; want TLS 1.2 or 1.3", tls.VersionName(state.Version))
 		}
-		return ProtocolGRPC, nil
+		return p.grpc, nil
 	}
 	if state.Version < tls.VersionTLS13 {
 		return "", errors.New(tls.VersionName(state.Version) + " was negotiated; want TLS 1.3")

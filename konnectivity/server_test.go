@@ -17,9 +17,11 @@ import (
 	"github.com/sallyport/sallyport/internal/testpki"
 )
 
-func TestDialThroughAgent(t *testing.T) {
+func TestDialThroughAgent(t *testing.T) { eachLink(t, testDialThroughAgent) }
+
+func testDialThroughAgent(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	w.run(w.agentConfig("edge", everywhere))
 	to := echo(t)
 	c := dial(t, w.srv, to)
@@ -70,9 +72,11 @@ func TestConstructionFailsClosed(t *testing.T) {
 	}
 }
 
-func TestErrorsKeepTheirKind(t *testing.T) {
+func TestErrorsKeepTheirKind(t *testing.T) { eachLink(t, testErrorsKeepTheirKind) }
+
+func testErrorsKeepTheirKind(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.Resolver = resolver{"none.test": nil}
 	cfg.Policy, _ = NewPolicy(PolicyRule{CIDRs: []string{"127.0.0.1/32", "198.51.100.0/24"}})
@@ -175,9 +179,11 @@ func (w *world) busy() string {
 	return ""
 }
 
-func TestIdentityRefusesFalseClaim(t *testing.T) {
+func TestIdentityRefusesFalseClaim(t *testing.T) { eachLink(t, testIdentityRefusesFalseClaim) }
+
+func testIdentityRefusesFalseClaim(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, func(c *ServerConfig) { c.Identity = NodeIdentity() })
+	w := link.world(t, func(c *ServerConfig) { c.Identity = NodeIdentity() })
 	node := func(name string) AgentConfig {
 		cfg := w.agentConfig(name, Identifiers{Hosts: []string{name}})
 		cfg.Certificates = staticNode(t, w.ca, name)
@@ -218,9 +224,11 @@ func TestForeignAgentNeverGetsIn(t *testing.T) {
 	}
 }
 
-func TestCancelReachesTheAgentsDial(t *testing.T) {
+func TestCancelReachesTheAgentsDial(t *testing.T) { eachLink(t, testCancelReachesTheAgentsDial) }
+
+func testCancelReachesTheAgentsDial(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, nil)
+	w := link.world(t, nil)
 	cfg := w.agentConfig("edge", everywhere)
 	hang := make(hangingResolver, 1)
 	cfg.Resolver = hang
@@ -246,9 +254,11 @@ func (h hangingResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.
 	return nil, ctx.Err()
 }
 
-func TestTimeoutNamesTheHop(t *testing.T) {
+func TestTimeoutNamesTheHop(t *testing.T) { eachLink(t, testTimeoutNamesTheHop) }
+
+func testTimeoutNamesTheHop(t *testing.T, link linkCase) {
 	leak.Check(t)
-	w := newWorld(t, func(c *ServerConfig) { c.DialTimeout = 50 * time.Millisecond })
+	w := link.world(t, func(c *ServerConfig) { c.DialTimeout = 50 * time.Millisecond })
 	cfg := w.agentConfig("edge", everywhere)
 	cfg.Resolver = make(hangingResolver, 1)
 	cfg.Policy, _ = NewPolicy(PolicyRule{Names: []string{"slow.test"}})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/link/grpc"
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/link/yamux"
 	"github.com/sallyport/sallyport/internal/mux"
@@ -70,20 +71,30 @@ func (t *tunnel) run(ctx context.Context) error {
 	if t.hasLeft() {
 		err = ErrLeft
 	}
-	if t.isUp() {
+	if ctx.Err() == nil && isClosed(t.up) {
 		t.keeper.log.Info("tunnel lost", "id", t.serverID, "err", err)
 	}
 	return err
 }
 
-func (t *tunnel) newLink(_ Protocol, hello message.Hello) link.Agent {
-	cfg := &t.keeper.agent.cfg
-	l := &yamux.Agent{
-		Hello: hello,
-		Dial:  t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
-		Mux:            mux.Config{KeepAlive: cfg.KeepAlive, MaxStreams: cfg.MaxConns, Memory: cfg.Memory},
-		Opened:         t.keeper.agent.connOpened,
-		ServerDraining: func() { t.keeper.agent.roster.leaving(t) },
+// newLink returns the agent's end of a tunnel that speaks p.
+func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
+	agent := t.keeper.agent
+	cfg, draining := &agent.cfg, func() { agent.roster.leaving(t) }
+	if p == ProtocolYamux {
+		l := &yamux.Agent{
+			Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
+			Mux:    mux.Config{KeepAlive: cfg.KeepAlive, MaxStreams: cfg.MaxConns, Memory: cfg.Memory},
+			Opened: agent.connOpened, ServerDraining: draining,
+		}
+		l.Up = func(r message.Reply) { t.taken(l, r) }
+		return l
+	}
+	onPacket, onError := cfg.Trace.packetHooks()
+	l := &grpc.Agent{
+		Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
+		KeepAlive: cfg.KeepAlive, MaxConns: cfg.MaxConns, Memory: cfg.Memory, NoStreams: p == ProtocolPackets,
+		Opened: agent.connOpened, ServerDraining: draining, OnPacket: onPacket, OnError: onError,
 	}
 	l.Up = func(r message.Reply) { t.taken(l, r) }
 	return l
@@ -151,8 +162,6 @@ func (t *tunnel) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 var errTwin = errors.New("this tunnel is one too many and about to be closed")
-
-func (t *tunnel) isUp() bool { return isClosed(t.up) }
 
 // hasLeft reports whether the server announced its leaving.
 func (t *tunnel) hasLeft() bool {

@@ -15,6 +15,10 @@ type ServerOptions struct {
 	// ClientRoots verifies the clients, each of which must present a
 	// certificate. Required, and not empty.
 	ClientRoots Roots
+	// ClientsOptional lets clients come without a certificate, for listeners that
+	// know them by something else as well, as konnectivity.ServerConfig.Tokens
+	// does. A certificate that is presented is verified all the same.
+	ClientsOptional bool
 	// MinVersion is the lowest TLS version served: tls.VersionTLS12 or
 	// tls.VersionTLS13. Zero means the latter.
 	MinVersion uint16
@@ -23,7 +27,7 @@ type ServerOptions struct {
 }
 
 // ServerConfig returns a tls.Config for a listener whose clients must present a
-// certificate that ClientRoots verify. Roots and certificate are those of the
+// certificate that ClientRoots verify, unless ClientsOptional. Roots and certificate are those of the
 // moment of each handshake. A missing one is an error, and so are empty roots.
 //
 // Sessions are never resumed: a resumed one would not meet the roots that were
@@ -50,6 +54,9 @@ func ServerConfig(opts ServerOptions) (*tls.Config, error) {
 		MinVersion:             min,
 		NextProtos:             slices.Clone(opts.NextProtos),
 		SessionTicketsDisabled: true,
+	}
+	if opts.ClientsOptional {
+		template.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	config := template.Clone()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

@@ -147,3 +147,34 @@ func TestServerConfigVersion(t *testing.T) {
 		t.Error("the configuration without its hook serves")
 	}
 }
+
+// A client may come without a certificate, and one that is presented counts.
+func TestServerConfigClientsOptional(t *testing.T) {
+	ca, foreign := testpki.MustCA(t, "ca"), testpki.MustCA(t, "foreign")
+	cfg, err := transport.ServerConfig(transport.ServerOptions{
+		Certificates: transport.StaticCertificate(ca.MustPair(t, testpki.Leaf{Names: []string{"server"}})),
+		ClientRoots:  transport.StaticRoots(ca.Pool()), ClientsOptional: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := echoServer(t, cfg)
+	client := func(of *testpki.CA) *tls.Config {
+		c := &tls.Config{RootCAs: ca.Pool(), ServerName: "server"}
+		if of != nil {
+			pair := of.MustPair(t, testpki.Leaf{CommonName: "client"})
+			// Whether or not the server would want it.
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+		}
+		return c
+	}
+	if _, err := use(addr, client(nil)); err != nil {
+		t.Errorf("without a certificate: %v", err)
+	}
+	if _, err := use(addr, client(ca)); err != nil {
+		t.Errorf("with a good one: %v", err)
+	}
+	if _, err := use(addr, client(foreign)); err == nil {
+		t.Error("a certificate of another authority was taken for none")
+	}
+}

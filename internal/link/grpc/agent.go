@@ -43,6 +43,9 @@ type Agent struct {
 	// Plain offers none of our extensions: the tunnel is what it would be between
 	// two programs of upstream's.
 	Plain bool
+	// Opened is told of each connection to a target, and the returned function of
+	// its end. Nil is fine.
+	Opened func(address string) (ended func())
 	// Up is called once the server has taken the agent. Reply.ServerCount is what
 	// the server said, 0 when it said nothing that makes sense.
 	Up func(message.Reply)

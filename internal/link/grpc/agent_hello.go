@@ -38,7 +38,7 @@ var (
 // newClient returns the gRPC client over the tunnel's connection.
 func (a *Agent) newClient() (*grpc.ClientConn, error) {
 	var used atomic.Bool
-	return grpc.NewClient("passthrough:///"+authority(a.conn.Conn),
+	opts := []grpc.DialOption{
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errOneConnection
@@ -51,9 +51,6 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 			grpc.MaxCallRecvMsgSize(wire.MaxMessage),
 			grpc.MaxRetryRPCBufferSize(1), // nothing is to be sent twice, so nothing is to be kept
 		),
-		grpc.WithStaticStreamWindowSize(streamWindow),
-		grpc.WithStaticConnWindowSize(connWindow),
-		grpc.WithMaxHeaderListSize(maxHeader),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: clientPing, Timeout: clientPingTimeout, PermitWithoutStream: true,
 		}),
@@ -62,7 +59,15 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(a.Hello.Software),
-	)
+	}
+	if !a.Plain && !a.NoStreams {
+		opts = append(opts,
+			grpc.WithStaticStreamWindowSize(streamWindow),
+			grpc.WithStaticConnWindowSize(connWindow),
+			grpc.WithMaxHeaderListSize(ownMark),
+		)
+	}
+	return grpc.NewClient("passthrough:///"+authority(a.conn.Conn), opts...)
 }
 
 // authority names the server in requests, as it was named in the TLS handshake.

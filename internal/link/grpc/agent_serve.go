@@ -15,7 +15,8 @@ import (
 
 // asked is a connection that the server has asked for.
 type asked struct {
-	random int64
+	random  int64
+	address string
 
 	mu      sync.Mutex
 	stop    func() // gives up the dial, and later resets the connection
@@ -74,12 +75,12 @@ func (a *Agent) pong(c *packet.Carrier, p *wire.Packet) {
 // request begins to serve a DIAL_REQ, or refuses it.
 func (a *Agent) request(p *wire.Packet) {
 	req := *p // it has no payload, and so nothing to free
-	q := &asked{random: p.Random}
+	q := &asked{random: p.Random, address: p.Address}
 	ctx, cancel := context.WithCancel(a.life)
 	q.stop = cancel
 	if err := a.enter(q); err != nil {
 		cancel()
-		a.control.Answer(answer(p.Random, err))
+		a.control.Answer(answer(p.Random, dialer.Wrap(err, dialer.HopAgent, p.Protocol, p.Address)))
 		return
 	}
 	a.served.Go(func() {
@@ -177,7 +178,7 @@ func (a *Agent) servePackets(q *asked, target net.Conn) error {
 	a.control.Send(success(q, id, target))
 	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(conn, target) })
 	defer stop()
-	a.relay(conn, target)
+	a.relay(q, conn, target)
 	return nil
 }
 
@@ -207,12 +208,15 @@ func (a *Agent) serveStream(q *asked, target net.Conn) error {
 		carrier.Run()
 		a.tunnelEnded(conn, target)
 	})
-	a.relay(conn, target)
+	a.relay(q, conn, target)
 	receiving.Wait()
 	return nil
 }
 
-func (a *Agent) relay(conn *packet.Conn, target net.Conn) {
+func (a *Agent) relay(q *asked, conn *packet.Conn, target net.Conn) {
+	if a.Opened != nil {
+		defer a.Opened(q.address)()
+	}
 	stop := context.AfterFunc(a.patience, func() { hangUp(target) })
 	defer stop()
 	relay.Pipe(conn.Net(), target)

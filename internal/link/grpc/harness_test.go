@@ -3,7 +3,6 @@ package grpc
 import (
 	"context"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +19,6 @@ type tunnel struct {
 	served  chan error // gets what Serve returned
 	ran     chan error // gets what the agent's Run returned
 	cancel  context.CancelFunc
-
-	mu    sync.Mutex
-	types map[string]int
 }
 
 // options change both ends before they start.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link/packet"
 	"github.com/sallyport/sallyport/internal/wire"
 )
@@ -40,7 +41,7 @@ func (p *pulse) run(ctx context.Context, ping bool) {
 			return
 		}
 		if silence := p.conn.silence(); silence > 3*p.every {
-			p.conn.closeWith(fmt.Errorf("no sign of life for %v", silence.Round(time.Millisecond)))
+			p.conn.closeWith(fmt.Errorf("no sign of life for %v: %w", silence.Round(time.Millisecond), dialer.ErrTimeout))
 			return
 		}
 	}

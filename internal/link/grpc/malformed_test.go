@@ -68,7 +68,7 @@ func TestMalformedPacketsToTheServer(t *testing.T) {
 		t.Run(name+" on Connect", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				downs := make(chan error, 1)
-				_, r := rawSessionOf(t, func(l *Server) { l.Down = func(_ *Session, err error) { downs <- err } }, grpc.ForceCodecV2(plainBytes{}))
+				_, r := rawSessionOf(t, anAgent, func(l *Server) { l.Down = func(_ *Session, err error) { downs <- err } }, grpc.ForceCodecV2(plainBytes{}))
 				r.stream.SendMsg(packet)
 				if err := <-downs; err == nil || !strings.Contains(err.Error(), "malformed") {
 					t.Errorf("the session ended with %v", err)

@@ -82,14 +82,21 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
 		grpc.MaxHeaderListSize(maxHeader),
-		grpc.MaxConcurrentStreams(uint32(l.maxConns()) + 16),
-		grpc.StaticStreamWindowSize(streamWindow),
-		grpc.StaticConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(l.HelloTimeout),
 		grpc.InTapHandle(makeStoppable),
 		grpc.WaitForHandlers(true),
 		// Agents may ping as they please, with connections or without.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
+	}
+	const spare = 16 // streams that are about to end, or to be refused
+	if s.own {
+		opts = append(opts,
+			grpc.MaxConcurrentStreams(uint32(l.maxConns())+spare),
+			grpc.StaticStreamWindowSize(streamWindow),
+			grpc.StaticConnWindowSize(connWindow),
+		)
+	} else {
+		opts = append(opts, grpc.MaxConcurrentStreams(spare))
 	}
 	if every := keepAlive(l.KeepAlive); every > 0 {
 		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: every, Timeout: 2 * every}))
@@ -118,6 +125,7 @@ func bidi(name string, serve func(grpc.ServerStream) error) grpc.StreamDesc {
 // and returns why it ended.
 func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
 	s := newSession(l, conn)
+	s.own = s.conn.isOwn(ctx, l.HelloTimeout)
 	g, ln := l.newGRPC(s), listenOn(s.conn)
 	accepting := make(chan struct{})
 	go func() {

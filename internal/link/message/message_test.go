@@ -35,6 +35,8 @@ var golden = []struct {
 	{"drain", &Control{Op: Drain}, "02 08 01", false},
 	{"features", &Hello{Version: 1, AgentID: "e", Features: []string{"x", "y"}, Draining: true},
 		"0d 08 01 12 01 65 2a 01 78 2a 01 79 38 01", false},
+	{"token", &Hello{Version: 1, AgentID: "e", Token: "a.b"}, "0a 08 01 12 01 65 42 03 61 2e 62", false},
+	{"no credential", &Reply{Version: 1, Status: Unauthenticated}, "04 08 01 20 05", false},
 }
 
 func fresh(m Message) Message {

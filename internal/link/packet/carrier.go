@@ -23,6 +23,9 @@ type Carrier struct {
 
 	mu    sync.Mutex
 	conns map[int64]*Conn
+	// told are ids of which the peer knows that they are no connection's.
+	told     []int64
+	toldNext int
 	// unreadBy are connections without an id any more whose queue is not empty.
 	unreadBy map[*Conn]struct{}
 	overdue  *time.Timer   // ends a stream that its peer should have ended
@@ -30,11 +33,11 @@ type Carrier struct {
 	done     chan struct{} // closed when err is set
 
 	// Of the reader alone.
-	hurt     []int64 // ids lately answered with "no such connection"
-	hurtNext int
 	unread   int // upper estimate of what all queues hold; see account
 	scanned  int // its value at the last count
+	patience patience
 
+	epoch   atomic.Int64         // how many waits have begun
 	waiting atomic.Pointer[Conn] // whose full queue the reader waits for
 	room    chan struct{}        // one token: that queue may have room
 
@@ -45,6 +48,7 @@ type Carrier struct {
 func New(cfg Config) *Carrier {
 	c := &Carrier{cfg: cfg, conns: make(map[int64]*Conn), done: make(chan struct{}), room: make(chan struct{}, 1)}
 	c.extended.Store(cfg.Extended)
+	c.patience.full = max(cfg.Patience, 0)
 	c.w.c = c
 	return c
 }

@@ -43,8 +43,10 @@ type Config struct {
 	Packet int
 
 	// Patience is how long the reader waits for room in one connection's queue
-	// before it resets that connection alone. Zero waits as long as it takes,
-	// which suits a stream with a single connection.
+	// before it resets that connection alone. Several that are stuck at the same
+	// time share it, and where one after the other gets stuck it dwindles for a
+	// while, down to a part in 32. Zero waits as long as it takes, which suits a
+	// stream with a single connection.
 	Patience time.Duration
 
 	// Queue is how many bytes one connection may hold unread; zero means 256 KiB.
@@ -91,9 +93,12 @@ const unknownType wire.Type = -1
 const (
 	defaultQueue = 256 << 10
 	// closeTime bounds how long an id is remembered after its connection was
-	// closed here and the peer has not answered, and how long a stream is held
-	// open for the peer to end it.
+	// closed here and the peer has not answered, and how long a stream of which
+	// nobody wants anything is held open for the peer to end it.
 	closeTime = 10 * time.Second
+	// drainTime is the same for a stream of one connection: the peer's consumer
+	// may be taking its time, and HTTP/2 holds what it has not taken.
+	drainTime = 2 * time.Minute
 	// flushTime bounds the sending of last packets on a stream whose peer has
 	// said that it sends no more.
 	flushTime = 5 * time.Second

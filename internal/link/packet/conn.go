@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
@@ -18,6 +19,7 @@ type Conn struct {
 	id int64
 
 	recv streamconn.Buffer
+	took atomic.Int64 // the carrier's epoch when something was read last, or came to an empty queue
 
 	wmu           sync.Mutex // one Write at a time, so that bytes of two never mix
 	writeDeadline streamconn.Deadline

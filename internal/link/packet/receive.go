@@ -2,14 +2,16 @@ package packet
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
-// maxHurt is how many ids are remembered as answered with "no such connection".
-const maxHurt = 64
+// maxTold is how many ids are remembered of which the peer knows that they are
+// no connection's.
+const maxTold = 64
 
 // ownedPart is the least size of a piece of payload that is kept in the buffer
 // it came in. A smaller one is copied: it could hold a buffer many times its size.
@@ -106,20 +108,21 @@ func (c *Carrier) stray(p *wire.Packet) {
 	}
 }
 
-// answered reports whether DATA for the id was answered lately, and notes that
-// it is now. A peer that has much on the road needs to be told once.
+// answered reports whether the peer was lately told that there is no connection
+// with the id, and notes that it is now. One that has much on the road needs to
+// be told once.
 func (c *Carrier) answered(id int64) bool {
-	for _, known := range c.hurt {
-		if known == id {
-			return true
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.told, id) {
+		return true
 	}
-	if len(c.hurt) < maxHurt {
-		c.hurt = append(c.hurt, id)
+	if len(c.told) < maxTold {
+		c.told = append(c.told, id)
 		return false
 	}
-	c.hurt[c.hurtNext] = id
-	c.hurtNext = (c.hurtNext + 1) % maxHurt
+	c.told[c.toldNext] = id
+	c.toldNext = (c.toldNext + 1) % maxTold
 	return false
 }
 
@@ -132,6 +135,9 @@ func (c *Carrier) data(st *Conn, r *received) {
 	if !c.awaitRoom(st, n) {
 		st.GiveUp(errStalled)
 		return
+	}
+	if st.recv.Len() == 0 {
+		st.took.Store(c.epoch.Load()) // nobody could have read before
 	}
 	for _, part := range r.Payload {
 		if len(part) < ownedPart {

@@ -3,11 +3,15 @@ package packet
 import "time"
 
 // awaitRoom waits until st's queue can take n more bytes. It returns false when
-// that took more than Patience.
+// that took more than Patience, or than what is left of it: see patience.
 func (c *Carrier) awaitRoom(st *Conn, n int) bool {
 	if c.fits(st, n) {
 		return true
 	}
+	if c.patience.spent(st.took.Load()) {
+		return false
+	}
+	epoch := c.epoch.Add(1)
 	c.waiting.Store(st)
 	defer c.waiting.Store(nil)
 	if c.cfg.Stalled != nil {
@@ -15,8 +19,9 @@ func (c *Carrier) awaitRoom(st *Conn, n int) bool {
 		defer c.cfg.Stalled(false)
 	}
 	var late <-chan time.Time
-	if c.cfg.Patience > 0 {
-		timer := time.NewTimer(c.cfg.Patience)
+	wait := c.patience.now()
+	if wait > 0 {
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -24,6 +29,7 @@ func (c *Carrier) awaitRoom(st *Conn, n int) bool {
 		select {
 		case <-c.room:
 		case <-late:
+			c.patience.lost(epoch, wait)
 			return false
 		case <-c.done:
 			return true // the queue has been ended, and takes nothing
@@ -43,6 +49,7 @@ func (c *Carrier) fits(st *Conn, n int) bool {
 
 // consumed lets the reader know that st's queue has room, if it waits for that.
 func (c *Carrier) consumed(st *Conn) {
+	st.took.Store(c.epoch.Load())
 	if c.waiting.Load() != st {
 		return
 	}

@@ -159,3 +159,25 @@ func TestFlush(t *testing.T) {
 		<-p.c.Flush()
 	})
 }
+
+// What was queued first goes out first: the peer must have the answer that tells
+// it of a connection before that connection's bytes.
+func TestDataDoesNotOvertakeWhatWasQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t, true, Config{})
+		for range 5 { // as many as the road takes, and one that waits
+			p.c.Send(&wire.Packet{Type: wire.Ping})
+		}
+		synctest.Wait()
+		st := p.conn(1)
+		p.c.Send(&wire.Packet{Type: wire.DialRsp, ConnectID: 1})
+		go st.Write([]byte("hello"))
+		synctest.Wait()
+		for range 5 {
+			p.expect(wire.Ping, 0)
+		}
+		p.expect(wire.DialRsp, 1)
+		p.expectData(1, "hello")
+		p.stop()
+	})
+}
