@@ -20,6 +20,7 @@ var words = [...]struct {
 	{"connection refused", dialer.Refused, dialer.HopTarget},
 	{"connection reset", dialer.Reset, dialer.HopTarget},
 	{"no such host", dialer.NoSuchHost, dialer.HopTarget},
+	{"server misbehaving", dialer.Other, dialer.HopTarget}, // a resolver, whatever else it says
 	{"no route to host", dialer.Unreachable, dialer.HopTarget},
 	{"network is unreachable", dialer.Unreachable, dialer.HopTarget},
 	{"host is down", dialer.Unreachable, dialer.HopTarget},

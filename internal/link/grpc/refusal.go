@@ -2,10 +2,10 @@ package grpc
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link"
+	"github.com/sallyport/sallyport/internal/upstream"
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -34,7 +34,7 @@ func refusal(p *wire.Packet) error {
 	if hop == "" {
 		hop = dialer.HopTarget
 		if kind == dialer.Other {
-			kind = kindOfText(p.Error)
+			kind, _ = upstream.Failure(p.Error)
 		}
 	}
 	const maxHop = 64
@@ -42,32 +42,4 @@ func refusal(p *wire.Packet) error {
 		Hop:    hop[:min(len(hop), maxHop)],
 		Remote: &dialer.RemoteError{Kind: kind, Text: short(p.Error)},
 	}
-}
-
-// kindOfText sorts a failure by its words, for upstream's agent sends nothing
-// else: the text of the Go error with which its net.Dial failed. The words are
-// those of the Go library on Linux, and of its resolver.
-func kindOfText(text string) dialer.Kind {
-	for _, known := range []struct {
-		words string
-		kind  dialer.Kind
-	}{
-		{"connection refused", dialer.Refused},
-		{"connection reset", dialer.Reset},
-		{"no such host", dialer.NoSuchHost},
-		{"server misbehaving", dialer.Other},
-		{"no route to host", dialer.Unreachable},
-		{"network is unreachable", dialer.Unreachable},
-		{"host is down", dialer.Unreachable},
-		{"permission denied", dialer.Denied},
-		{"operation not permitted", dialer.Denied},
-		{"timeout", dialer.Timeout},
-		{"timed out", dialer.Timeout},
-		{"deadline exceeded", dialer.Timeout},
-	} {
-		if strings.Contains(text, known.words) {
-			return known.kind
-		}
-	}
-	return dialer.Other
 }
