@@ -25,6 +25,9 @@ var ErrClientClosed = errors.New("konnectivity: client closed")
 //
 //   - Over gRPC with an upstream server there is no half-close: the conns have no
 //     CloseWrite. Over HTTP CONNECT it takes CloseWrite for Close.
+//   - Over gRPC it lets a conn that nobody reads hold up all others of the same
+//     agent. So one whose queue of 256 KiB is full, and which takes nothing for
+//     10 s, is reset.
 //   - Upstream tells a reset of the target as its end, in both modes. So does any
 //     HTTP CONNECT server over a unix socket, which knows no reset.
 type Client struct {

@@ -57,6 +57,10 @@ func New(cfg Config) *Carrier {
 // before the first NewConn.
 func (c *Carrier) SetExtended() { c.extended.Store(true) }
 
+// SetPatience changes Config.Patience once it is known who the peer is. It is for
+// Handle, which runs on the reader, and must come before the first NewConn.
+func (c *Carrier) SetPatience(d time.Duration) { c.patience.full = max(d, 0) }
+
 // Run receives packets until the stream ends. It returns nil when that was in
 // order: the peer said that it sends no more, or a Single connection has ended.
 // On return every connection has been failed and the writer joined. A server may

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -32,12 +33,19 @@ type Client struct {
 	// Go runs the reader of a stream, which ends with it. It returns false when
 	// it does not.
 	Go func(read func()) bool
+	// Patience is how long a conn through a server that is not ours may go unread
+	// once its queue is full; then it is reset. Zero means 10 s. Such a server lets
+	// one that is not read block all others of the same agent, and its own client
+	// gives up after as long.
+	Patience time.Duration
 	// OnPacket and OnError are told of each packet sent or received and of each
 	// failure to; one of receiving has a negative type. They may be nil and must
 	// not block.
 	OnPacket func(out bool, t wire.Type)
 	OnError  func(out bool, t wire.Type, err error)
 }
+
+const defaultPatience = 10 * time.Second
 
 // errNotRun is returned for streams that Go does not run.
 var errNotRun = errors.New("the client is closed")
@@ -71,7 +79,7 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	}
 	d := &dialing{c: c, stream: stream, address: address, random: newRandom(), answer: make(chan answer, 1)}
 	d.carrier = packet.New(packet.Config{
-		Stream: stream, Cancel: cancel, Opener: true, Single: true,
+		Stream: stream, Cancel: cancel, Opener: true, Single: true, Grace: packet.UpstreamGrace,
 		Handle: d.handle, OnPacket: c.OnPacket, OnError: c.OnError,
 	})
 	if !c.Go(func() { d.carrier.Run() }) {
@@ -148,6 +156,8 @@ func (d *dialing) settle(conn *packet.Conn, err error) {
 func (d *dialing) connected(p *wire.Packet) (*packet.Conn, error) {
 	if md, err := d.stream.Header(); err == nil && understands(md, halfClose) {
 		d.carrier.SetExtended()
+	} else {
+		d.carrier.SetPatience(cmp.Or(d.c.Patience, defaultPatience))
 	}
 	local, remote := d.c.Local, streamconn.Addr("tcp", d.address)
 	if p.Local != "" {
