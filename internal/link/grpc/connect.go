@@ -105,7 +105,7 @@ func (s *Session) prepare(stream grpc.ServerStream, features []string) {
 	s.streams = slices.Contains(features, featureStreams)
 	control := packet.New(packet.Config{
 		Stream: stream, Cancel: stopper(stream.Context()), Opener: true, Extended: s.ours,
-		Patience: patience, Memory: s.l.memory(),
+		Patience: patience, Memory: s.l.memory(), Grace: packet.UpstreamGrace,
 		Handle: s.handle, Stray: s.stray,
 		OnPacket: s.l.OnPacket, OnError: s.l.OnError,
 	})

@@ -107,6 +107,9 @@ func (s *Session) remove(c *connection) {
 // Flush implements link.Session. What was sent has arrived when the agent has
 // answered something sent behind it.
 func (s *Session) Flush(ctx context.Context) error {
+	if err := s.awaitGrace(ctx); err != nil {
+		return err
+	}
 	// Any agent answers a CLOSE_REQ, also one for an id that it never gave.
 	probe := wire.CloseReq
 	if s.ours {
@@ -125,6 +128,22 @@ func (s *Session) Flush(ctx context.Context) error {
 	default:
 		return nil
 	}
+}
+
+// awaitGrace lets what was closed be closed at the agent, too.
+func (s *Session) awaitGrace(ctx context.Context) error {
+	tick := time.NewTicker(packet.UpstreamGrace / 10)
+	defer tick.Stop()
+	for s.control.Graced() {
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return s.lost()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // connections lists those with a stream of their own.

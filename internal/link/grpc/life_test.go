@@ -287,6 +287,7 @@ func TestPacketHooks(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close()
+		time.Sleep(time.Minute) // so that the target does not close first
 		(<-targets.conns).Close()
 		for _, want := range []string{"true DIAL_REQ", "false DIAL_RSP", "true CLOSE_REQ", "false CLOSE_RSP"} {
 			if got := <-seen; got != "server "+want {

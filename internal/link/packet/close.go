@@ -2,6 +2,7 @@ package packet
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
@@ -39,8 +40,16 @@ func (st *Conn) Close() error {
 	}
 	last := st.shut(nil)
 	st.mu.Unlock()
-	st.release(last)
+	st.release(last, st.graceLeft())
 	return nil
+}
+
+// graceLeft is how long a CLOSE_REQ has to wait behind what was written.
+func (st *Conn) graceLeft() time.Duration {
+	if st.c.cfg.Grace <= 0 || st.c.extended.Load() {
+		return 0
+	}
+	return time.Until(time.Unix(0, st.wrote.Load()).Add(st.c.cfg.Grace))
 }
 
 // Reset ends both directions because of err. The peer's calls fail where the
@@ -59,7 +68,7 @@ func (st *Conn) Reset(err error) error {
 	lost := st.gone
 	last := st.shut(err)
 	st.mu.Unlock()
-	st.release(last)
+	st.release(last, 0)
 	if !lost && st.c.cfg.OnReset != nil {
 		st.c.cfg.OnReset(st.id)
 	}
@@ -108,13 +117,47 @@ func words(err error) string {
 }
 
 // release drops what a connection that was closed here holds, and sends its last
-// packet.
-func (st *Conn) release(last *wire.Packet) {
+// packet, a CLOSE_REQ after the given grace.
+func (st *Conn) release(last *wire.Packet, grace time.Duration) {
 	st.recv.Close()
 	st.writeDeadline.Stop()
 	st.c.read(st)
+	if last != nil && last.Type == wire.CloseReq && grace > 0 {
+		st.leaveAfter(grace, last)
+		return
+	}
 	st.leave(last)
 }
+
+// leaveAfter is leave, later. When the peer closes or the stream ends before,
+// nothing is left to say.
+func (st *Conn) leaveAfter(grace time.Duration, last *wire.Packet) {
+	st.c.w.stop(st)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.gone {
+		return
+	}
+	st.graced = true
+	st.forgetter = time.AfterFunc(grace, func() {
+		st.leave(last)
+		st.mu.Lock()
+		st.graced = false
+		st.mu.Unlock()
+	})
+}
+
+// isGraced reports whether the connection was closed and its CLOSE_REQ waits for
+// the end of its Grace.
+func (st *Conn) isGraced() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.graced && !st.gone
+}
+
+// Graced reports whether a CLOSE_REQ still waits for the end of its Grace, which
+// is the longest it takes.
+func (c *Carrier) Graced() bool { return slices.ContainsFunc(c.list(), (*Conn).isGraced) }
 
 // leave ends writing, with a last packet unless it is nil.
 func (st *Conn) leave(last *wire.Packet) {

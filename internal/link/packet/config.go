@@ -33,6 +33,12 @@ type Config struct {
 	// CLOSE_RSP with an error resets from either end. See SetExtended.
 	Extended bool
 
+	// Grace is how long after the last bytes a CLOSE_REQ goes out at the earliest,
+	// to a peer that is not Extended: Konnectivity's own agent drops what it has
+	// not delivered when it gets one, so it is given time to deliver. Zero waits
+	// not at all.
+	Grace time.Duration
+
 	// Single says that the stream carries one connection and ends with it. A
 	// client then closes its side and waits a bounded time for the server's end; a
 	// server cancels the stream, and Run returns.
@@ -89,6 +95,10 @@ type Config struct {
 
 // unknownType stands for the type of a packet that could not be received.
 const unknownType wire.Type = -1
+
+// UpstreamGrace is a Grace that lets an agent of upstream's deliver what it holds
+// to a target that takes it at once.
+const UpstreamGrace = 250 * time.Millisecond
 
 const (
 	defaultQueue = 256 << 10

@@ -21,6 +21,8 @@ type Conn struct {
 	recv streamconn.Buffer
 	took atomic.Int64 // the carrier's epoch when something was read last, or came to an empty queue
 
+	wrote atomic.Int64 // when something was written last, in Unix nanoseconds, where Grace asks for it
+
 	wmu           sync.Mutex // one Write at a time, so that bytes of two never mix
 	writeDeadline streamconn.Deadline
 	turn          turn // guarded by the carrier's writer.mu
@@ -36,7 +38,8 @@ type Conn struct {
 	gone      bool  // the peer knows the id no more, or the stream has ended
 	stopped   bool  // the peer reads no more
 	onStop    func()
-	forgetter *time.Timer
+	graced    bool        // our CLOSE_REQ waits for the end of its Grace
+	forgetter *time.Timer // of what is due after a close
 
 	local, remote net.Addr
 }
@@ -136,6 +139,9 @@ func (st *Conn) Write(p []byte) (int, error) {
 		return 0, st.opError("write", err)
 	}
 	n, err := st.c.w.data(st, p)
+	if n > 0 && st.c.cfg.Grace > 0 {
+		st.wrote.Store(time.Now().UnixNano())
+	}
 	return n, st.opError("write", err)
 }
 
