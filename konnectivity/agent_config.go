@@ -74,7 +74,7 @@ type AgentConfig struct {
 	// of them. Zero means 4 s, negative sends none.
 	KeepAlive time.Duration
 	// MinBackoff and MaxBackoff bound the jittered wait before a lost tunnel is
-	// tried again. Zero means 250 ms and 3 s. An agent that the server refuses
+	// tried again. Zero means 250 ms and 2.5 s. An agent that the server refuses
 	// waits up to ten times as long.
 	MinBackoff, MaxBackoff time.Duration
 	// DrainTimeout is how long connections may go on once Run's context has
@@ -155,7 +155,7 @@ const searchGrowth = 1.5
 // backoff returns the waits after a lost tunnel; after a refusal, which time alone
 // seldom changes; and between looks for a further server.
 func (c *AgentConfig) backoff() (lost, refused, search *backoff.Backoff) {
-	least, most := positiveOr(c.MinBackoff, 250*time.Millisecond), positiveOr(c.MaxBackoff, 3*time.Second)
+	least, most := positiveOr(c.MinBackoff, 250*time.Millisecond), positiveOr(c.MaxBackoff, 2500*time.Millisecond)
 	return backoff.Policy{Base: least, Max: most}.New(),
 		backoff.Policy{Base: least, Max: 10 * most}.New(),
 		backoff.Policy{Base: least, Max: max(longestSearch, most), Factor: searchGrowth}.New()
