@@ -2,7 +2,6 @@ package konnectivity
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -15,9 +14,9 @@ type Protocol string
 const (
 	// ProtocolYamux is our own: ALPN "sallyport/1", TLS 1.3 only.
 	ProtocolYamux Protocol = "yamux"
-	// ProtocolGRPC is Konnectivity's: ALPN "h2". Between our own ends it carries
-	// each connection on a gRPC stream of its own; with upstream's agents and
-	// servers all of them share one, as packets.
+	// ProtocolGRPC is Konnectivity's. Between our own ends it carries each
+	// connection on a gRPC stream of its own, by ALPN "sallyport-h2/1"; with
+	// upstream's agents and servers all of them share one, as packets, by "h2".
 	ProtocolGRPC Protocol = "grpc"
 	// ProtocolPackets is ProtocolGRPC with packets on one stream between our own
 	// ends too. Half-close and the kinds of errors they keep. It is enough that one
@@ -66,7 +65,7 @@ func (p protocols) checkExtra() error {
 		switch {
 		case e == "" || len(e) > maxALPN:
 			return fmt.Errorf("%.40q is no ALPN value: want 1 to %d bytes", e, maxALPN)
-		case e == link.ALPNYamux || e == link.ALPNGRPC:
+		case e == link.ALPNYamux || e == link.ALPNStreams || e == link.ALPNGRPC:
 			return fmt.Errorf("%q has a meaning of its own; say it with Protocols", e)
 		}
 	}
@@ -82,9 +81,12 @@ func (p protocols) alpn(extraFirst bool) (values []string) {
 	for _, s := range p.speaks {
 		if s == ProtocolYamux {
 			values = append(values, link.ALPNYamux)
-		} else {
-			values = append(values, link.ALPNGRPC)
+			continue
 		}
+		if s == ProtocolGRPC {
+			values = append(values, link.ALPNStreams)
+		}
+		values = append(values, link.ALPNGRPC)
 	}
 	if !extraFirst {
 		values = append(values, p.extra...)
@@ -93,20 +95,21 @@ func (p protocols) alpn(extraFirst bool) (values []string) {
 }
 
 // chosen returns the protocol that a finished handshake has settled on, or an
-// error that says what was wanted of the peer.
+// error that says what was wanted of the peer. ProtocolGRPC means that the peer is
+// one of ours.
 func (p protocols) chosen(state tls.ConnectionState) (Protocol, error) {
-	alpn := state.NegotiatedProtocol
-	if alpn == "" || !slices.Contains(p.alpn(false), alpn) {
+	alpn, least := state.NegotiatedProtocol, uint16(tls.VersionTLS12)
+	chosen := ProtocolPackets
+	switch {
+	case alpn == "" || !slices.Contains(p.alpn(false), alpn):
 		return "", fmt.Errorf("no protocol in common; want ALPN %q", p.alpn(false))
+	case alpn == link.ALPNYamux:
+		chosen, least = ProtocolYamux, tls.VersionTLS13
+	case alpn == link.ALPNStreams:
+		chosen = ProtocolGRPC
 	}
-	if alpn != link.ALPNYamux {
-		if state.Version < tls.VersionTLS12 {
-			return "", fmt.Errorf("%s was negotiated; want TLS 1.2 or 1.3", tls.VersionName(state.Version))
-		}
-		return p.grpc, nil
+	if state.Version < least {
+		return "", fmt.Errorf("%s was negotiated; want %s or later", tls.VersionName(state.Version), tls.VersionName(least))
 	}
-	if state.Version < tls.VersionTLS13 {
-		return "", errors.New(tls.VersionName(state.Version) + " was negotiated; want TLS 1.3")
-	}
-	return ProtocolYamux, nil
+	return chosen, nil
 }

@@ -16,11 +16,11 @@ func TestProtocols(t *testing.T) {
 		server, agent  []string // ALPN values
 		field, problem string
 	}{
-		"default":          {nil, nil, []string{"sallyport/1", "h2"}, []string{"sallyport/1", "h2"}, "", ""},
-		"gRPC first":       {[]Protocol{ProtocolGRPC, ProtocolYamux}, nil, []string{"h2", "sallyport/1"}, []string{"h2", "sallyport/1"}, "", ""},
+		"default":          {nil, nil, []string{"sallyport/1", "sallyport-h2/1", "h2"}, []string{"sallyport/1", "sallyport-h2/1", "h2"}, "", ""},
+		"gRPC first":       {[]Protocol{ProtocolGRPC, ProtocolYamux}, nil, []string{"sallyport-h2/1", "h2", "sallyport/1"}, []string{"sallyport-h2/1", "h2", "sallyport/1"}, "", ""},
 		"yamux":            {[]Protocol{ProtocolYamux}, nil, []string{"sallyport/1"}, []string{"sallyport/1"}, "", ""},
-		"gRPC":             {[]Protocol{ProtocolGRPC}, []string{"a", "b"}, []string{"h2", "a", "b"}, []string{"a", "b", "h2"}, "", ""},
-		"extra":            {nil, []string{"konnectivity"}, []string{"sallyport/1", "h2", "konnectivity"}, []string{"konnectivity", "sallyport/1", "h2"}, "", ""},
+		"gRPC":             {[]Protocol{ProtocolGRPC}, []string{"a", "b"}, []string{"sallyport-h2/1", "h2", "a", "b"}, []string{"a", "b", "sallyport-h2/1", "h2"}, "", ""},
+		"extra":            {nil, []string{"konnectivity"}, []string{"sallyport/1", "sallyport-h2/1", "h2", "konnectivity"}, []string{"konnectivity", "sallyport/1", "sallyport-h2/1", "h2"}, "", ""},
 		"unknown":          {speaks: []Protocol{"http"}, field: "Protocols", problem: `"http" is none; want "yamux", "grpc" or "konnectivity"`},
 		"twice":            {speaks: []Protocol{ProtocolGRPC, ProtocolGRPC}, field: "Protocols", problem: `"grpc" twice`},
 		"packets":          {[]Protocol{ProtocolPackets}, []string{"a"}, []string{"h2", "a"}, []string{"a", "h2"}, "", ""},
@@ -29,6 +29,7 @@ func TestProtocols(t *testing.T) {
 		"empty extra":      {extra: []string{""}, field: "ALPN", problem: "is no ALPN value"},
 		"long extra":       {extra: []string{strings.Repeat("x", 256)}, field: "ALPN", problem: "is no ALPN value"},
 		"our own as extra": {extra: []string{"sallyport/1"}, field: "ALPN", problem: "has a meaning of its own"},
+		"streams as extra": {extra: []string{"sallyport-h2/1"}, field: "ALPN", problem: "has a meaning of its own"},
 	} {
 		p, field, err := newProtocols(c.speaks, c.extra)
 		if c.problem != "" {
@@ -62,10 +63,12 @@ func TestChosenProtocol(t *testing.T) {
 	}{
 		{"sallyport/1", tls.VersionTLS13, ProtocolYamux},
 		{"sallyport/1", tls.VersionTLS12, ""},
-		{"h2", tls.VersionTLS13, ProtocolGRPC},
-		{"h2", tls.VersionTLS12, ProtocolGRPC},
+		{"sallyport-h2/1", tls.VersionTLS13, ProtocolGRPC},
+		{"sallyport-h2/1", tls.VersionTLS11, ""},
+		{"h2", tls.VersionTLS13, ProtocolPackets},
+		{"h2", tls.VersionTLS12, ProtocolPackets},
 		{"h2", tls.VersionTLS11, ""},
-		{"extra", tls.VersionTLS13, ProtocolGRPC},
+		{"extra", tls.VersionTLS13, ProtocolPackets},
 		{"other", tls.VersionTLS13, ""},
 		{"", tls.VersionTLS13, ""},
 	} {

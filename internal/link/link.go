@@ -15,7 +15,11 @@ import (
 // ALPN protocol names. The agent listener picks the link by them.
 const (
 	ALPNYamux = "sallyport/1"
-	ALPNGRPC  = "h2"
+	// ALPNStreams is HTTP/2 between our own ends, with a gRPC stream for each
+	// connection. Both have to know before the first byte, for it wants other
+	// windows than a stream that all connections share.
+	ALPNStreams = "sallyport-h2/1"
+	ALPNGRPC    = "h2" // as upstream speaks it
 )
 
 // Session is one live tunnel as the end sees it that opens connections.

@@ -39,6 +39,7 @@ var (
 func (a *Agent) newClient() (*grpc.ClientConn, error) {
 	var used atomic.Bool
 	opts := []grpc.DialOption{
+		grpc.WithMaxHeaderListSize(maxHeader),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errOneConnection
@@ -64,7 +65,6 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 		opts = append(opts,
 			grpc.WithStaticStreamWindowSize(streamWindow),
 			grpc.WithStaticConnWindowSize(connWindow),
-			grpc.WithMaxHeaderListSize(ownMark),
 		)
 	}
 	return grpc.NewClient("passthrough:///"+authority(a.conn.Conn), opts...)

@@ -76,7 +76,7 @@ func (s *Session) hello(stream grpc.ServerStream) (h message.Hello, err error) {
 		return h, s.noteRefused(reply)
 	}
 	had := []string{featureStreams, featureHalfClose}
-	if s.l.NoStreams || !s.own {
+	if s.l.NoStreams {
 		had = had[1:]
 	}
 	reply.Features = agree(h.Features, had)

@@ -27,7 +27,7 @@ type options func(l *Server, a *Agent)
 func packetsOnly(l *Server, a *Agent) { l.NoStreams = true }
 
 // plainPackets makes both ends behave as with a peer of upstream's.
-func plainPackets(l *Server, a *Agent) { a.Plain = true }
+func plainPackets(l *Server, a *Agent) { l.NoStreams, a.Plain = true, true }
 
 func allow(context.Context, message.Hello) message.Reply {
 	return message.Reply{ServerID: "srv", ServerCount: 2}

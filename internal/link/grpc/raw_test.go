@@ -28,16 +28,11 @@ var anAgent = metadata.Pairs("agentID", "edge", "agentIdentifiers", "host=a")
 // newRawAgent calls Connect on a Server. It returns when the server has answered.
 func newRawAgent(t testing.TB, near net.Conn, md metadata.MD, opts ...grpc.CallOption) *rawAgent {
 	t.Helper()
-	limit := uint32(maxHeader)
-	if md.Get(keyFeatures) != nil {
-		limit = ownMark
-	}
 	client, err := grpc.NewClient("passthrough:///server",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return near, nil }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(wire.Codec{})),
 		grpc.WithNoProxy(),
-		grpc.WithMaxHeaderListSize(limit),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
 	}
 	const spare = 16 // streams that are about to end, or to be refused
-	if s.own {
+	if !l.NoStreams {
 		opts = append(opts,
 			grpc.MaxConcurrentStreams(uint32(l.maxConns())+spare),
 			grpc.StaticStreamWindowSize(streamWindow),
@@ -125,7 +125,6 @@ func bidi(name string, serve func(grpc.ServerStream) error) grpc.StreamDesc {
 // and returns why it ended.
 func (l *Server) Serve(ctx context.Context, conn net.Conn) error {
 	s := newSession(l, conn)
-	s.own = s.conn.isOwn(ctx, l.HelloTimeout)
 	g, ln := l.newGRPC(s), listenOn(s.conn)
 	accepting := make(chan struct{})
 	go func() {

@@ -20,7 +20,6 @@ import (
 type Session struct {
 	l    *Server
 	conn *watched
-	own  bool // the agent bears our mark
 
 	connected chan struct{} // closed when the agent has called Connect
 	served    chan struct{} // closed when that call has been served

@@ -43,7 +43,6 @@ func (finished) OverrideServerName(string) error { return nil }
 // it was closed and what it failed with, none of which gRPC tells.
 type watched struct {
 	net.Conn
-	ahead  []byte       // read before, for Read to give first; of the reader alone
 	heard  atomic.Int64 // when, in Unix nanoseconds
 	gone   chan struct{}
 	ending sync.Once
@@ -59,12 +58,6 @@ func watch(c net.Conn) *watched {
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	if len(w.ahead) > 0 {
-		n := copy(p, w.ahead)
-		w.ahead = w.ahead[n:]
-		return n, nil
-	}
-	w.ahead = nil
 	n, err := w.Conn.Read(p)
 	if n > 0 {
 		w.heard.Store(time.Now().UnixNano())
