@@ -74,12 +74,13 @@
 // upstream's servers, without being told which they are. Between our own ends gRPC
 // gives each connection a stream of its own, with flow control and half-close. With
 // upstream's programs all connections share one stream, and its protocol knows
-// neither: see [ProtocolPackets]. Protocols in the configurations pins one, and the
-// Protocol of [AgentInfo] and [TunnelInfo] shows which it has become.
+// neither. Protocols in the configurations pins one, and the Protocol of [AgentInfo]
+// and [TunnelInfo] shows which it has become.
 //
 // What upstream's protocol cannot give, no end can mend. Its connections have no
-// CloseWrite. One whose reader makes no progress for a second, while others wait
-// behind it, is reset alone.
+// CloseWrite. One whose reader takes nothing for a second while others wait behind
+// it is reset alone; several at a time share that second, and where one after the
+// other gets stuck it shrinks, for a while, to a part in 32.
 //
 // # Credentials
 //

@@ -19,8 +19,9 @@ const (
 	// each connection on a gRPC stream of its own; with upstream's agents and
 	// servers all of them share one, as packets.
 	ProtocolGRPC Protocol = "grpc"
-	// ProtocolPackets is ProtocolGRPC held to what upstream speaks, packets on one
-	// stream, between our own ends too. One end that says so is enough.
+	// ProtocolPackets is ProtocolGRPC with packets on one stream between our own
+	// ends too. Half-close and the kinds of errors they keep. It is enough that one
+	// end says so.
 	ProtocolPackets Protocol = "konnectivity"
 )
 

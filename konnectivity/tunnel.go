@@ -71,7 +71,7 @@ func (t *tunnel) run(ctx context.Context) error {
 	if t.hasLeft() {
 		err = ErrLeft
 	}
-	if t.isUp() {
+	if ctx.Err() == nil && isClosed(t.up) {
 		t.keeper.log.Info("tunnel lost", "id", t.serverID, "err", err)
 	}
 	return err
@@ -162,8 +162,6 @@ func (t *tunnel) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 var errTwin = errors.New("this tunnel is one too many and about to be closed")
-
-func (t *tunnel) isUp() bool { return isClosed(t.up) }
 
 // hasLeft reports whether the server announced its leaving.
 func (t *tunnel) hasLeft() bool {

@@ -94,7 +94,6 @@ func (st *Conn) farewell(err error) *wire.Packet {
 		st.asked = false
 	case st.c.cfg.Opener:
 		p.Type = wire.CloseReq
-		st.forgetter = time.AfterFunc(closeTime, func() { st.c.forget(st, true) })
 	}
 	return p
 }
@@ -124,13 +123,27 @@ func (st *Conn) leave(last *wire.Packet) {
 	case last == nil:
 		st.c.w.stop(st)
 	case last.Type == wire.CloseReq:
-		st.c.w.finish(st, last, nil)
+		st.c.w.finish(st, last, st.awaitAnswer)
 	default: // a CLOSE_RSP is not answered
 		hopeless := last.Error != "" || st.isAnswer()
 		if hopeless && st.c.cfg.Single {
 			st.c.hurry()
 		}
 		st.c.w.finish(st, last, func() { st.c.forget(st, hopeless) })
+	}
+}
+
+// awaitAnswer bounds the wait for the answer to our CLOSE_REQ, which is with gRPC
+// now, and all that was written before it.
+func (st *Conn) awaitAnswer() {
+	wait := closeTime
+	if st.c.cfg.Single {
+		wait = drainTime
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.gone {
+		st.forgetter = time.AfterFunc(wait, func() { st.c.forget(st, true) })
 	}
 }
 

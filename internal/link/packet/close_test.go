@@ -53,13 +53,13 @@ func TestWriteThenClose(t *testing.T) {
 						t.Errorf("Close: %v", err)
 					}
 				}()
-				time.Sleep(20 * time.Second) // longer than anything is remembered
+				time.Sleep(time.Minute) // longer than an id of many is remembered
 				got, err := io.ReadAll(to.Net())
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("size %d, the opener closes %v: read %d bytes, %v", size, openerCloses, len(got), err)
 				}
 				to.Close()
-				time.Sleep(time.Minute)
+				time.Sleep(drainTime)
 				if n := e.opener.Conns() + e.acceptor.Conns(); n != 0 {
 					t.Errorf("size %d, the opener closes %v: %d ids are still known", size, openerCloses, n)
 				}
@@ -381,7 +381,7 @@ func TestSingleStreamOfAMutePeer(t *testing.T) {
 				p := newPeer(t, true, c.cfg)
 				st := p.conn(1)
 				c.end(st, p)
-				time.Sleep(3 * closeTime)
+				time.Sleep(drainTime + 3*closeTime)
 				select {
 				case <-p.run:
 					if c.forever {

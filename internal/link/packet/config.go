@@ -93,9 +93,12 @@ const unknownType wire.Type = -1
 const (
 	defaultQueue = 256 << 10
 	// closeTime bounds how long an id is remembered after its connection was
-	// closed here and the peer has not answered, and how long a stream is held
-	// open for the peer to end it.
+	// closed here and the peer has not answered, and how long a stream of which
+	// nobody wants anything is held open for the peer to end it.
 	closeTime = 10 * time.Second
+	// drainTime is the same for a stream of one connection: the peer's consumer
+	// may be taking its time, and HTTP/2 holds what it has not taken.
+	drainTime = 2 * time.Minute
 	// flushTime bounds the sending of last packets on a stream whose peer has
 	// said that it sends no more.
 	flushTime = 5 * time.Second

@@ -149,8 +149,10 @@ func (w *writer) data(st *Conn, b []byte) (int, error) {
 		return 0, err
 	}
 	st.turn.rest = b
+	// What was queued before goes out before: a DIAL_RSP, above all, before the
+	// first bytes of its connection.
 	if w.hand == nil && w.first == nil && w.sent == len(w.items) {
-		w.hand = w.take(st) // nothing waits that it could overtake
+		w.hand = w.take(st)
 	}
 	queued := len(st.turn.rest) > 0
 	if queued {
