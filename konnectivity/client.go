@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,7 +100,7 @@ func (c *Client) check(network, address string) error {
 	if network != "tcp" {
 		return net.UnknownNetworkError(network)
 	}
-	if _, err := checkDestination(network, address); err != nil {
+	if err := checkTarget(network, address); err != nil {
 		return err
 	}
 	return c.closedErr()
@@ -127,6 +128,24 @@ func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc
 	}
 	ctx, cancel := context.WithTimeout(ctx, positiveOr(c.cfg.DialTimeout, dialer.DefaultTimeout))
 	return ctx, func() { stop(); cancel(); give(nil) }
+}
+
+// failedThere is a failure that the server told about, at its own hop unless it
+// happened at a later one.
+func (c *Client) failedThere(hop string, err *dialer.RemoteError) error {
+	told := *err
+	if told.Kind == dialer.Canceled {
+		told.Kind = dialer.Other // who gave up there was not our caller
+	}
+	// The words of an error of ours begin with its road, which this error tells
+	// itself.
+	if _, cause, ok := strings.Cut(told.Text, ": "+hop+": "); ok && hop != "" {
+		told.Text = cause
+	}
+	if hop == "" || hop == dialer.HopProxy {
+		hop = dialer.HopProxy + " " + c.reach.address
+	}
+	return &dialer.Error{Hop: hop, Err: &told}
 }
 
 // add takes a conn into the client's care, until remove.

@@ -22,3 +22,17 @@ func TestClientConformance(t *testing.T) {
 		})
 	})
 }
+
+// TestClientConformanceThroughTunnel: the whole road, from a client by a front end
+// and a server to an agent, keeps the same promises.
+func TestClientConformanceThroughTunnel(t *testing.T) {
+	for _, w := range []way{{ModeGRPC, overUnix}, {ModeHTTPConnect, overTLS13}} {
+		t.Run(w.String(), func(t *testing.T) {
+			dialertest.Run(t, func(t *testing.T) dialertest.Fixture {
+				tunnel := tunnelOf(t)
+				fr := newFront(t, w.mode, w.road, func(cfg *FrontendConfig) { cfg.Dialer = tunnel })
+				return dialertest.Fixture{Dialer: fr.client(nil), WriteTimeoutFatal: w.mode == ModeHTTPConnect}
+			})
+		})
+	}
+}

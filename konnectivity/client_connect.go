@@ -54,15 +54,10 @@ func negotiate(ctx context.Context, raw net.Conn, address string) (early []byte,
 
 // refused names the hop of what went wrong behind the front end's door.
 func (c *Client) refused(err error) error {
-	hop := dialer.HopProxy + " " + c.reach.address
-	no, ok := errors.AsType[*httpconnect.Refusal](err)
-	if !ok {
-		return &dialer.Error{Hop: hop, Err: rejectedCertificate(err)}
+	if no, ok := errors.AsType[*httpconnect.Refusal](err); ok {
+		return c.failedThere(no.Hop, &dialer.RemoteError{Kind: no.Kind, Text: no.Error()})
 	}
-	if no.Hop != "" && no.Hop != dialer.HopProxy {
-		hop = no.Hop
-	}
-	return &dialer.Error{Hop: hop, Err: remote(no.Kind, no.Error())}
+	return &dialer.Error{Hop: dialer.HopProxy + " " + c.reach.address, Err: rejectedCertificate(err)}
 }
 
 // rejectedCertificate explains the alert of a server that did not like our
@@ -73,13 +68,4 @@ func rejectedCertificate(err error) error {
 		return fmt.Errorf("the server rejected our certificate, or wants one; its log says why: %w", err)
 	}
 	return err
-}
-
-// remote is a failure at the far end. That somebody gave up there does not mean
-// that our caller did.
-func remote(kind dialer.Kind, text string) error {
-	if kind == dialer.Canceled {
-		kind = dialer.Other
-	}
-	return &dialer.RemoteError{Kind: kind, Text: text}
 }

@@ -74,12 +74,8 @@ func (c *Client) notOpened(err error) error {
 	if err == nil {
 		return nil
 	}
-	hop := dialer.HopProxy + " " + c.reach.address
 	if no, ok := errors.AsType[*link.Refusal](err); ok {
-		if no.Hop != "" && no.Hop != dialer.HopProxy {
-			hop = no.Hop
-		}
-		return &dialer.Error{Hop: hop, Err: no.Remote}
+		return c.failedThere(no.Hop, no.Remote)
 	}
-	return &dialer.Error{Hop: hop, Err: err}
+	return &dialer.Error{Hop: dialer.HopProxy + " " + c.reach.address, Err: err}
 }

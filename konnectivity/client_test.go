@@ -23,7 +23,7 @@ func TestClientFailures(t *testing.T) {
 			hop  string
 			kind dialer.Kind
 		}{
-			{&dialer.Error{Hop: "target via agent edge-1", Err: syscall.ECONNREFUSED}, dialer.ErrRefused, "target via agent edge-1", dialer.Refused},
+			{&dialer.Error{Hop: "target via agent edge-1", Network: "tcp", Address: "node-1:10250", Err: syscall.ECONNREFUSED}, dialer.ErrRefused, "target via agent edge-1", dialer.Refused},
 			{&dialer.Error{Hop: dialer.HopResolve, Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}, dialer.ErrNoSuchHost, dialer.HopResolve, dialer.NoSuchHost},
 			{&dialer.Error{Hop: dialer.HopPolicy, Err: dialer.ErrDenied}, dialer.ErrDenied, dialer.HopPolicy, dialer.Denied},
 			{&dialer.Error{Hop: dialer.HopAgent, Err: dialer.ErrNoRoute}, dialer.ErrNoRoute, dialer.HopAgent, dialer.NoRoute},
@@ -43,12 +43,20 @@ func TestClientFailures(t *testing.T) {
 			if de.Hop != tt.hop || dialer.KindOf(err) != tt.kind || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("%v arrived as %v at %q: %v", tt.err, dialer.KindOf(err), de.Hop, err)
 			}
-			if de.Network != "tcp" || de.Address != "node-1:10250" || !strings.Contains(err.Error(), tt.err.Error()) {
+			if de.Network != "tcp" || de.Address != "node-1:10250" || !strings.Contains(err.Error(), cause(tt.err).Error()) || strings.Count(err.Error(), "node-1") != 1 {
 				t.Errorf("%v arrived in the words %q", tt.err, err)
 			}
 			fr.f.Close()
 		}
 	})
+}
+
+// cause is what err says beyond its road.
+func cause(err error) error {
+	if de, ok := errors.AsType[*dialer.Error](err); ok {
+		return de.Err
+	}
+	return err
 }
 
 // TestClientCancelsTheDialBehind: the end of the caller's context reaches the

@@ -36,6 +36,7 @@ type Frontend struct {
 	listeners map[net.Listener]struct{}
 	newcomers newcomers
 	open      int // connections, from before their dial to their end
+	sockets   int // gRPC clients, of which each may have many connections or none
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after
 }
@@ -115,6 +116,25 @@ func (f *Frontend) enter() error {
 	}
 	f.open++
 	return nil
+}
+
+// enterSocket takes a place for one more gRPC client; leaveSocket gives it back.
+// There are a few more of them than connections, so that who is one too many can
+// be told so.
+func (f *Frontend) enterSocket() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if limit := f.cfg.maxConns() + maxNewcomers; f.sockets >= limit {
+		return fmt.Errorf("%w: it has its %d clients", errBusy, limit)
+	}
+	f.sockets++
+	return nil
+}
+
+func (f *Frontend) leaveSocket() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sockets--
 }
 
 func (f *Frontend) leave() {

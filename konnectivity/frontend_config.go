@@ -59,7 +59,8 @@ type FrontendConfig struct {
 	// HTTP CONNECT knows no ping; there TCP's own finds the dead.
 	KeepAlive time.Duration
 	// MaxConns bounds the connections at once, those being dialed included. More
-	// are refused with a reason. Zero means 16384.
+	// are refused with a reason. Zero means 16384. It bounds the sockets of gRPC
+	// clients too, give or take a hundred: more are closed.
 	MaxConns int
 
 	// Log gets clients being refused and dials that fail. Nil is silent.

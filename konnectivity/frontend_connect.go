@@ -46,7 +46,7 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 
 // connect serves a request for a tunnel to target.
 func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) {
-	if _, err := checkDestination("tcp", target); err != nil {
+	if err := checkTarget("tcp", target); err != nil {
 		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
 		return
 	}
@@ -66,6 +66,7 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 		far.Close()
 		return
 	}
+	awaitTaken(conn)
 	relay.Pipe(withEarly(conn, early), far)
 }
 

@@ -2,6 +2,7 @@ package konnectivity
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 // ends when the client goes; life is that of everything, and its end cuts the
 // connection. done has to be called when the connection has ended.
 func (f *Frontend) openTarget(ctx, life context.Context, network, address string) (c net.Conn, done func(), err error) {
-	if _, err := checkDestination(network, address); err != nil {
-		return nil, nil, err
+	if err := checkTarget(network, address); err != nil {
+		return nil, nil, &dialer.Error{Hop: dialer.HopProxy, Network: network, Err: err}
 	}
 	if err := f.enter(); err != nil {
 		return nil, nil, &dialer.Error{Hop: dialer.HopProxy, Network: network, Address: address, Err: err}
@@ -27,6 +28,19 @@ func (f *Frontend) openTarget(ctx, life context.Context, network, address string
 	return c, func() { stop(); f.leave() }, nil
 }
 
+// maxTarget bounds an address that is looked at, in bytes: more than any name and
+// port have.
+const maxTarget = 512
+
+// checkTarget refuses what no Dialer could dial, in bounded words.
+func checkTarget(network, address string) error {
+	if len(address) > maxTarget {
+		return fmt.Errorf("an address of %d bytes: want host:port", len(address))
+	}
+	_, err := checkDestination(network, address)
+	return err
+}
+
 // dial makes the connection a client asked for. ctx ends when the client goes.
 func (f *Frontend) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if f.cfg.DialTimeout >= 0 {
@@ -36,6 +50,9 @@ func (f *Frontend) dial(ctx context.Context, network, address string) (net.Conn,
 	}
 	begin := time.Now()
 	c, err := f.cfg.Dialer.DialContext(ctx, network, address)
+	if c == nil && err == nil {
+		err = fmt.Errorf("the %T returned neither a connection nor an error", f.cfg.Dialer)
+	}
 	// A Dialer of somebody else's may return errors of its own kind.
 	err = dialer.Wrap(err, dialer.HopTarget, network, address)
 	f.cfg.Trace.dialDone(address, time.Since(begin), err)

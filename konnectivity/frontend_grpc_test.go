@@ -245,3 +245,47 @@ func TestGRPCDialEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestGRPCStockClientHasAMoment: upstream's client loses what comes right behind
+// the answer to its dial. The first bytes of a target that does not wait leave it
+// a moment, which ends when the client has sent something.
+func TestGRPCStockClientHasAMoment(t *testing.T) {
+	type sent struct {
+		packet string
+		at     time.Time
+	}
+	packets := make(chan sent, 64)
+	fr := newFront(t, ModeGRPC, overUnix, func(cfg *FrontendConfig) {
+		cfg.Trace = &FrontendTrace{Packet: func(segment, packet string) {
+			if segment == segmentToClient {
+				packets <- sent{packet, time.Now()}
+			}
+		}}
+	})
+	cc := fr.grpcConn()
+	eager := target(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-x\r\n"); io.Copy(io.Discard, c) })
+	for range 10 {
+		s := openStock(t, cc)
+		s.dial(eager)
+		s.want(wire.Data)
+		answer, banner := <-packets, <-packets
+		if gap := banner.at.Sub(answer.at); answer.packet != "DIAL_RSP" || banner.packet != "DATA" || gap < 5*time.Millisecond {
+			t.Errorf("%s, and %v later %s", answer.packet, gap, banner.packet)
+		}
+		s.cancel()
+	}
+	// It is the time of the dial's answer that counts, and nobody's later bytes.
+	s := openStock(t, cc)
+	id := s.dial(echo(t))
+	begin := time.Now()
+	for range 1000 {
+		s.send(data(id, "x"))
+		s.want(wire.Data)
+		for len(packets) > 0 {
+			<-packets
+		}
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("1000 round trips took %v", took)
+	}
+}

@@ -214,3 +214,24 @@ func TestGRPCUnknownMethods(t *testing.T) {
 		s.wantEnd(codes.Unimplemented)
 	}
 }
+
+// TestGRPCManyClients: clients that connect in gRPC and dial nothing are bounded.
+func TestGRPCManyClients(t *testing.T) {
+	fr := newFront(t, ModeGRPC, overUnix, func(cfg *FrontendConfig) { cfg.MaxConns = 1 })
+	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	refused := 0
+	for range maxNewcomers + 20 {
+		c := fr.raw()
+		c.SetDeadline(time.Now().Add(15 * time.Second))
+		_, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+settings)
+		if err == nil {
+			_, err = c.Read(make([]byte, 1))
+		}
+		if err != nil {
+			refused++
+		}
+	}
+	if want := 20 - 1; refused != want {
+		t.Errorf("%d of %d clients were refused, want %d", refused, maxNewcomers+20, want)
+	}
+}

@@ -22,7 +22,11 @@ var words = [...]struct {
 	{"no such host", dialer.NoSuchHost, dialer.HopTarget},
 	{"no route to host", dialer.Unreachable, dialer.HopTarget},
 	{"network is unreachable", dialer.Unreachable, dialer.HopTarget},
-	{"i/o timeout", dialer.Timeout, dialer.HopTarget},
+	{"host is down", dialer.Unreachable, dialer.HopTarget},
+	{"permission denied", dialer.Denied, dialer.HopTarget},
+	{"operation not permitted", dialer.Denied, dialer.HopTarget},
+	{"timeout", dialer.Timeout, dialer.HopTarget},
+	{"timed out", dialer.Timeout, dialer.HopTarget},
 	{"deadline exceeded", dialer.Timeout, dialer.HopTarget},
 }
 

@@ -167,9 +167,6 @@ func refusal(p *wire.Packet) *link.Refusal {
 	if p.Kind == 0 && p.Hop == "" {
 		r.Remote.Kind, r.Hop = upstream.Failure(text)
 	}
-	if r.Remote.Kind == dialer.Canceled {
-		r.Remote.Kind = dialer.Other // who gave up there was not our caller
-	}
 	return r
 }
 

@@ -42,17 +42,17 @@ type Server struct {
 
 // call is one stream.
 type call struct {
-	s        *Server
-	carrier  *packet.Carrier
-	remote   net.Addr
-	dialing  context.Context // ends with the stream, and with a DIAL_CLS
-	give     context.CancelFunc
-	over     chan struct{} // closed when the handler is to return
-	endOnce  sync.Once
-	refused  error // the handler's status if not OK; set before over
-	asked    bool  // a DIAL_REQ has come; of the reader alone
-	random   int64 // its id; of the reader alone
-	answered chan struct{}
+	s       *Server
+	carrier *packet.Carrier
+	remote  net.Addr
+	stock   *stockClient    // nil for one of ours
+	dialing context.Context // ends with the stream, and with a DIAL_CLS
+	give    context.CancelFunc
+	over    chan struct{} // closed when the handler is to return
+	endOnce sync.Once
+	refused error // the handler's status if not OK; set before over
+	asked   bool  // a DIAL_REQ has come; of the reader alone
+	random  int64 // its id; of the reader alone
 }
 
 // Serve serves one stream, as a handler of Service. It returns when the stream is
@@ -65,13 +65,17 @@ func (s *Server) Serve(stream grpc.ServerStream) error {
 		c.remote = p.Addr
 	}
 	md, _ := metadata.FromIncomingContext(stream.Context())
+	onPacket := s.OnPacket
 	extended := understands(md, halfClose)
 	if extended {
 		stream.SetHeader(features()) // goes out with the first packet
+	} else {
+		c.stock = newStockClient()
+		onPacket = c.stock.watch(onPacket)
 	}
 	c.carrier = packet.New(packet.Config{
 		Stream: s.timed(stream), Cancel: c.end, Single: true, Extended: extended,
-		Handle: c.handle, Stray: c.stray, OnPacket: s.OnPacket, OnError: s.OnError,
+		Handle: c.handle, Stray: c.stray, OnPacket: onPacket, OnError: s.OnError,
 	})
 	// The reader gets loose when the handler returns, so it cannot be the handler.
 	ran := make(chan error, 1)
@@ -163,9 +167,21 @@ func (c *call) connect(req request) {
 	}
 	c.carrier.Send(&wire.Packet{
 		Type: wire.DialRsp, Random: req.random, ConnectID: connID,
-		Local: far.LocalAddr().String(), Remote: far.RemoteAddr().String(),
+		Local: text(far.LocalAddr()), Remote: text(far.RemoteAddr()),
 	})
+	if c.stock != nil {
+		relay.Pipe(c.stock.conn(near), far)
+		return
+	}
 	relay.Pipe(near.Net(), far)
+}
+
+// text is a's, or nothing: conns of somebody else's Dialer may not know theirs.
+func text(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
 }
 
 func (c *call) dial(req request) (net.Conn, func(), error) {
