@@ -36,12 +36,9 @@ func SingleUse(_ testing.TB, address string, opts ...grpc.DialOption) dialer.Dia
 // sends, and takes nothing but a 200.
 func connect(f *front) dialer.Dialer {
 	return dialer.Func(func(ctx context.Context, network, target string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, f.network, f.address)
+		c, err := f.connectTo(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if f.tls != nil {
-			c = tls.Client(c, f.tls)
 		}
 		stop := context.AfterFunc(ctx, func() { c.Close() })
 		defer stop()
@@ -51,6 +48,15 @@ func connect(f *front) dialer.Dialer {
 		}
 		return c, nil
 	})
+}
+
+// connectTo connects to the front end and says nothing yet.
+func (f *front) connectTo(ctx context.Context) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, f.network, f.address)
+	if err == nil && f.tls != nil {
+		c = tls.Client(c, f.tls)
+	}
+	return c, err
 }
 
 // ask asks for target.

@@ -14,6 +14,7 @@ func Run(t *testing.T, c Client) {
 		"Agents":  Agents,
 		"Servers": Servers,
 		"Streams": Streams,
+		"CONNECT": connectCases,
 	} {
 		t.Run(name, test)
 	}

@@ -3,6 +3,8 @@ package suite
 import (
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ func Servers(t *testing.T) {
 		"server lost":      agentServerLost,
 		"drain":            agentDrain,
 		"refused":          agentRefused,
+		"token":            agentToken,
 		"two servers":      agentTwoServers,
 		"stuck target":     agentStuckTarget,
 	})
@@ -280,6 +283,39 @@ func agentRefused(t *testing.T) {
 	}
 	s.call().take("srv", "1")
 	eventually(t, "the agent is connected", func() bool { return a.Ready() == nil })
+}
+
+// agentToken: the token's file is read at each connect, without the newline that
+// editors leave. One that cannot be read costs the attempt, not the agent.
+func agentToken(t *testing.T) {
+	s := theirs(t)
+	file := filepath.Join(t.TempDir(), "token")
+	cfg := agentConfig(t, s.ca, "edge", s.addr)
+	cfg.Token = konnectivity.TokenFile(file)
+	_, a := runAgent(t, cfg)
+	eventually(t, "the agent tells which file is missing", func() bool {
+		why := a.Ready()
+		return why != nil && strings.Contains(why.Error(), file)
+	})
+	for _, token := range []string{"first", "second"} {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := s.call()
+		if got := c.md.Get("authorization"); !slices.Equal(got, []string{"Bearer " + token}) {
+			t.Errorf("authorization is %q, want that of the %s token", got, token)
+		}
+		c.take("srv", "1")
+		eventually(t, "the agent is connected", func() bool { return a.Ready() == nil })
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		c.ret <- status.Error(codes.Unavailable, "going down")
+		eventually(t, "the agent tells which file is missing", func() bool {
+			why := a.Ready()
+			return why != nil && strings.Contains(why.Error(), file)
+		})
+	}
 }
 
 // agentTwoServers: behind one address, as a load balancer has it. The agent looks
