@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,28 +138,37 @@ func (y *way) bulk(t *testing.T) {
 	}
 }
 
-// writeThenClose: what was written before a close arrives.
+// writeThenClose: what was written before a close arrives. A server gives a stock
+// agent a moment before it tells it to close, so several go side by side.
 func (y *way) writeThenClose(t *testing.T) {
 	_, d, _ := y.open(t)
 	address, got := sink(t)
-	for _, tt := range []struct{ times, size int }{{50, 5}, {50, 64 << 10}, {10, 1 << 20}} {
+	for _, tt := range []struct{ times, side, size int }{{200, 20, 5}, {200, 20, 64 << 10}, {20, 5, 1 << 20}} {
 		want, lost := string(random(tt.size)), 0
-		for range tt.times {
-			c := dial(t, d, address)
-			if _, err := io.WriteString(c, want); err != nil {
-				t.Fatal(err)
+		for range tt.times / tt.side {
+			var ending sync.WaitGroup
+			for range tt.side {
+				c := dial(t, d, address)
+				ending.Go(func() {
+					if _, err := io.WriteString(c, want); err != nil {
+						t.Errorf("Write: %v", err)
+					}
+					if err := hangUp(c); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+				})
 			}
-			if err := hangUp(c); err != nil {
-				t.Fatalf("Close: %v", err)
-			}
-			select {
-			case b := <-got:
-				if b != want {
-					lost++
+			for range tt.side {
+				select {
+				case b := <-got:
+					if b != want {
+						lost++
+					}
+				case <-time.After(patience):
+					t.Fatal("the target saw no end")
 				}
-			case <-time.After(patience):
-				t.Fatal("the target saw no end")
 			}
+			ending.Wait()
 		}
 		if lost > 0 {
 			t.Errorf("%d of %d times not all of %d bytes arrived", lost, tt.times, tt.size)
