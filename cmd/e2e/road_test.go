@@ -242,12 +242,15 @@ func TestPortThatIsTaken(t *testing.T) {
 // its node.
 func TestFalseIdentityIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.server(false, "--agent-identity=node")
+	server := w.server(false, "--agent-identity=node")
 	agent := w.agent("--agent-id=node-2")
 	eventually(t, "the agent says that it was refused", func() bool {
 		return strings.Contains(agent.output.String(), "node-2") && strings.Contains(agent.output.String(), "denied")
 	})
 	if code := w.code(w.ports.serverHealth, "/readyz"); code != 500 {
 		t.Errorf("/readyz: %d, want that there is no agent", code)
+	}
+	if !strings.Contains(server.output.String(), "DOES NOT LIMIT WHOSE TRAFFIC") {
+		t.Error("the server does not say that its strategy picks agents whatever they may claim")
 	}
 }

@@ -108,11 +108,11 @@ func (o *Options) addAgentFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.ClusterKey, "cluster-key", o.ClusterKey, "PEM file of its key; required")
 	fs.StringVar(&o.ClusterCACert, "cluster-ca-cert", o.ClusterCACert, "PEM file of the authorities that agents' certificates must be from; required")
 	fs.DurationVar(&o.KeepaliveTime, "keepalive-time", o.KeepaliveTime, "longest time between pings of an agent; longer than our own 4s is taken as that")
-	fs.StringVar(&o.AgentIdentity, "agent-identity", o.AgentIdentity, "what a certificate allows an agent to claim: rules (those of --agent-identity-rules), node (a kubelet's certificate: its own node), or any (whatever it likes); empty is any, with a warning")
-	fs.StringVar(&o.IdentityRules, "agent-identity-rules", o.IdentityRules, "YAML file with the list of rules that bind agents' claims to their certificates")
+	fs.StringVar(&o.AgentIdentity, "agent-identity", o.AgentIdentity, "what a certificate allows an agent to claim: rules (those of --agent-identity-rules), node (a kubelet's certificate: its own node), or any (whatever it likes); empty is any, with a warning. It limits whose traffic an agent gets only without the strategy default: see --proxy-strategies")
+	fs.StringVar(&o.IdentityRules, "agent-identity-rules", o.IdentityRules, "YAML file with the list of rules that bind agents' claims to their certificates; they limit whose traffic an agent gets only without the strategy default: see --proxy-strategies")
 	fs.StringSliceVar(&o.AgentProtocols, "agent-protocols", o.AgentProtocols, "protocols to take agents with, of yamux and grpc; Konnectivity's agents speak grpc")
 	fs.StringSliceVar(&o.AgentALPN, "alpn-proto", o.AgentALPN, "further ALPN names that mean grpc on the agents' port")
-	fs.StringVar(&o.ProxyStrategies, "proxy-strategies", o.ProxyStrategies, "how an agent is picked, tried in this order: destHost, cidr, defaultRoute, default")
+	fs.StringVar(&o.ProxyStrategies, "proxy-strategies", o.ProxyStrategies, "how an agent is picked, tried in this order: destHost, cidr, defaultRoute, default. default picks any agent for any destination; with --agent-identity=node or rules, want destHost,cidr,defaultRoute")
 	fs.DurationVar(&o.BackendDialTimeout, "backend-dial-timeout", o.BackendDialTimeout, "bound of a dial through an agent; 0 is our own 30s")
 }
 

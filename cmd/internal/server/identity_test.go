@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport/sallyport/cmd/internal/flagtest"
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/testpki"
 	"github.com/sallyport/sallyport/konnectivity"
@@ -84,6 +85,40 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("warned %v, want %v: %s", warned, open, out)
 			}
 		})
+	}
+}
+
+// Claims that are bound to certificates limit nothing where any agent is picked.
+func TestAnyAgentIsPicked(t *testing.T) {
+	rules := write(t, "- commonName: a\n  agentIDs: [a]\n")
+	for _, c := range []struct {
+		args   []string
+		warned bool
+	}{
+		{[]string{"--agent-identity=node"}, true},
+		{[]string{"--agent-identity-rules=" + rules}, true},
+		{[]string{"--agent-identity=node", "--proxy-strategies=destHost,default"}, true},
+		{[]string{"--agent-identity=node", "--proxy-strategies=destHost,cidr,defaultRoute"}, false},
+		{[]string{"--agent-identity=any"}, false},
+		{nil, false}, // that anything may be claimed is another warning
+	} {
+		o := NewOptions()
+		flagtest.Parse(t, o.Flags(), c.args...)
+		strategies, err := o.strategies()
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, out := logged()
+		o.warnOfAnyAgent(strategies, log)
+		warned := strings.Contains(out.String(), "level=WARN") && strings.Contains(out.String(), "destHost,cidr,defaultRoute")
+		if warned != c.warned {
+			t.Errorf("%q: warned %v, want %v: %s", c.args, warned, c.warned, out)
+		}
+	}
+	for _, flag := range []string{"agent-identity", "agent-identity-rules", "proxy-strategies"} {
+		if usage := newFlags().Lookup(flag).Usage; !strings.Contains(usage, "default") || !strings.Contains(usage, "--") {
+			t.Errorf("--%s does not say what the strategy default does: %s", flag, usage)
+		}
 	}
 }
 
