@@ -210,7 +210,7 @@ func TestWhatCannotStart(t *testing.T) {
 	}{
 		"no CA of the agents":   {w.server(false, "--cluster-ca-cert="), "--cluster-ca-cert is empty"},
 		"tokens":                {w.server(false, "--agent-namespace=kube-system"), "--agent-namespace"},
-		"a socket nowhere":      {w.server(false, "--uds-name="+w.path("none/front.sock")), "--uds-name"},
+		"a socket nowhere":      {w.server(false, "--uds-name="+w.path("none/front.sock")), w.path("none") + " does not exist; make it"},
 		"leases":                {w.agent("--count-server-leases"), "--count-server-leases"},
 		"no CA of the servers":  {w.agent("--ca-cert="), "--ca-cert is empty"},
 		"a CA that is a key":    {w.agent("--ca-cert=" + w.path("agent.key")), "agent.key"},
