@@ -71,6 +71,9 @@ func TestRoads(t *testing.T) {
 				return err != nil
 			})
 			talk(t, c, "still here")
+			if code, body := w.get(w.ports.serverHealth, "/readyz"); code != 500 || body != "the server is draining" {
+				t.Errorf("/readyz of a server that drains: %d %q", code, body)
+			}
 			c.Close()
 			server.wantExit(0)
 			agent.signal(syscall.SIGTERM)
