@@ -126,8 +126,9 @@ func TestIdentityRulesThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":           {"", "empty"},
 		"no rules":        {"[]", "without rules"},
-		"no list":         {"commonName: a", "cannot unmarshal"},
-		"misspelled":      {"- comonName: a\n  agentIDs: [a]", "comonName"},
+		"no list":         {"commonName: a", "line 1: a map; want a list"},
+		"misspelled":      {"- comonName: a\n  agentIDs: [a]", `unknown key "comonName"; want commonName, group, uri, agentIDs, hosts, cidrs, sans, defaultRoute`},
+		"network alone":   {"- commonName: a\n  agentIDs: [a]\n  cidrs: 10.0.0.0/8", "line 3: a str; want a list of texts"},
 		"twice":           {"- commonName: a\n  commonName: b\n  agentIDs: [a]", "already defined"},
 		"second document": {"- commonName: a\n  agentIDs: [a]\n---\n- commonName: b", "more than one document"},
 		"bad network":     {"- commonName: a\n  agentIDs: [a]\n  cidrs: [10.0.0.1/8]", "10.0.0.1/8"},
