@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,7 +49,27 @@ func TestReadmeHasTheCommands(t *testing.T) {
 	}
 }
 
-// Links to files lead somewhere.
+// Links to files lead somewhere, in each document beside the README too.
+func TestLinks(t *testing.T) {
+	documents, err := filepath.Glob("*.md")
+	if err != nil || len(documents) < 4 {
+		t.Fatalf("documents %q, %v", documents, err)
+	}
+	code := regexp.MustCompile("(?s)\n```.*?\n```\n|`[^`\n]*`")
+	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+	for _, document := range documents {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, document), "\n"), -1) {
+			if strings.Contains(m[1], ":") {
+				continue // elsewhere
+			}
+			if _, err := os.Stat(m[1]); err != nil {
+				t.Errorf("%s links to %s: %v", document, m[1], err)
+			}
+		}
+	}
+}
+
+// The README leads to the other documents.
 func TestReadmeLinks(t *testing.T) {
 	text := read(t, "README.md")
 	for _, file := range []string{"SPEC.md", "SECURITY.md", "CHANGELOG.md", "LICENSE"} {

@@ -77,7 +77,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	defer stop()
 	if a.cfg.Identifiers.empty() {
-		a.log.Info("the agent claims nothing, so only servers that pick any agent will pick it; set AgentConfig.Identifiers")
+		a.log.Info("the agent claims nothing, so only servers that pick any agent will pick it")
 	}
 	var running sync.WaitGroup
 	for _, k := range a.keepers {

@@ -32,7 +32,7 @@ func block(t *testing.T, begin string) string {
 func TestReadmeCommands(t *testing.T) {
 	for _, program := range []string{"konnectivity-server", "konnectivity-agent"} {
 		t.Run(program, func(t *testing.T) {
-			checkArgs(t, program, strings.Fields(strings.ReplaceAll(block(t, "\nbin/"+program+" "), "\\\n", " ")))
+			checkArgs(t, program, strings.Fields(strings.NewReplacer("\\\n", " ", "'", "").Replace(block(t, "\nbin/"+program+" "))))
 		})
 	}
 	if !strings.Contains(readme(t), "CGO_ENABLED=0 go build -o ../bin/ ./konnectivity-server ./konnectivity-agent") {

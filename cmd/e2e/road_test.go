@@ -71,6 +71,9 @@ func TestRoads(t *testing.T) {
 				return err != nil
 			})
 			talk(t, c, "still here")
+			if code, body := w.get(w.ports.serverHealth, "/readyz"); code != 500 || body != "the server is draining" {
+				t.Errorf("/readyz of a server that drains: %d %q", code, body)
+			}
 			c.Close()
 			server.wantExit(0)
 			agent.signal(syscall.SIGTERM)
@@ -210,7 +213,7 @@ func TestWhatCannotStart(t *testing.T) {
 	}{
 		"no CA of the agents":   {w.server(false, "--cluster-ca-cert="), "--cluster-ca-cert is empty"},
 		"tokens":                {w.server(false, "--agent-namespace=kube-system"), "--agent-namespace"},
-		"a socket nowhere":      {w.server(false, "--uds-name="+w.path("none/front.sock")), "--uds-name"},
+		"a socket nowhere":      {w.server(false, "--uds-name="+w.path("none/front.sock")), w.path("none") + " does not exist; make it"},
 		"leases":                {w.agent("--count-server-leases"), "--count-server-leases"},
 		"no CA of the servers":  {w.agent("--ca-cert="), "--ca-cert is empty"},
 		"a CA that is a key":    {w.agent("--ca-cert=" + w.path("agent.key")), "agent.key"},
@@ -242,12 +245,15 @@ func TestPortThatIsTaken(t *testing.T) {
 // its node.
 func TestFalseIdentityIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.server(false, "--agent-identity=node")
+	server := w.server(false, "--agent-identity=node")
 	agent := w.agent("--agent-id=node-2")
 	eventually(t, "the agent says that it was refused", func() bool {
 		return strings.Contains(agent.output.String(), "node-2") && strings.Contains(agent.output.String(), "denied")
 	})
 	if code := w.code(w.ports.serverHealth, "/readyz"); code != 500 {
 		t.Errorf("/readyz: %d, want that there is no agent", code)
+	}
+	if !strings.Contains(server.output.String(), "DOES NOT LIMIT WHOSE TRAFFIC") {
+		t.Error("the server does not say that its strategy picks agents whatever they may claim")
 	}
 }

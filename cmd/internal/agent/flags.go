@@ -91,10 +91,13 @@ func (o *Options) addServerFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.ServerPort, "proxy-server-port", o.ServerPort, "port of the server")
 	fs.StringSliceVar(&o.ALPN, "alpn-proto", o.ALPN, "ALPN names to offer first, for a balancer that tells connections apart by them")
 	fs.StringSliceVar(&o.Protocols, "protocols", o.Protocols, "protocols to offer servers, of yamux and grpc; Konnectivity's servers speak grpc")
-	fs.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval, "first wait before a server is tried again; our own is 250ms unless this is given")
-	fs.DurationVar(&o.SyncIntervalCap, "sync-interval-cap", o.SyncIntervalCap, "longest wait before a server is tried again; our own is 3s unless this is given")
+	fs.DurationVar(&o.SyncInterval, "sync-interval", o.SyncInterval, "first wait before a server is tried again")
+	flags.Effective(fs, "sync-interval", "250ms")
+	fs.DurationVar(&o.SyncIntervalCap, "sync-interval-cap", o.SyncIntervalCap, "longest wait before a server is tried again")
+	flags.Effective(fs, "sync-interval-cap", "2.5s")
 	fs.BoolVar(&o.SyncForever, "sync-forever", o.SyncForever, "look for further servers also when as many as they say are connected")
-	fs.DurationVar(&o.KeepaliveTime, "keepalive-time", o.KeepaliveTime, "longest time between pings of a server; longer than our own 4s is taken as that")
+	fs.DurationVar(&o.KeepaliveTime, "keepalive-time", o.KeepaliveTime, "longest time between pings of a server; a time longer than the default counts as the default")
+	flags.Effective(fs, "keepalive-time", ownKeepalive.String())
 }
 
 func (o *Options) addTargetFlags(fs *pflag.FlagSet) {

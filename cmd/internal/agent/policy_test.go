@@ -110,17 +110,18 @@ func TestPolicyThatIsWrong(t *testing.T) {
 
 func TestIdentifiers(t *testing.T) {
 	for given, want := range map[string]struct {
-		taken string
-		told  int
+		taken              string
+		corrected, dropped int
 	}{
-		"":                              {"", 0},
-		"host=a&ipv4=10.0.0.1":          {"host=a&ipv4=10.0.0.1", 0},
-		"ipv4=":                         {"", 0},
-		"ipv4=2001:db8::1":              {"ipv6=2001%3Adb8%3A%3A1", 1},
-		"ipv6=10.0.0.1":                 {"ipv4=10.0.0.1", 1},
-		"cidr=127.0.0.1/16":             {"cidr=127.0.0.0%2F16", 1},
-		"default-route=true&host=A.b":   {"default-route=true&host=a.b", 0},
-		"host=node-1&host=&ipv4=&cidr=": {"host=node-1", 0},
+		"":                              {"", 0, 0},
+		"host=a&ipv4=10.0.0.1":          {"host=a&ipv4=10.0.0.1", 0, 0},
+		"ipv4=":                         {"", 0, 1},
+		"ipv4=2001:db8::1":              {"ipv6=2001%3Adb8%3A%3A1", 1, 0},
+		"ipv6=10.0.0.1":                 {"ipv4=10.0.0.1", 1, 0},
+		"cidr=127.0.0.1/16":             {"cidr=127.0.0.0%2F16", 1, 0},
+		"default-route=true&host=A.b":   {"default-route=true&host=a.b", 0, 0},
+		"host=node-1&host=&ipv4=&cidr=": {"host=node-1", 0, 3},
+		"default-route":                 {"", 0, 1},
 	} {
 		log, out := logged()
 		ids, err := (&Options{Identifiers: given}).identifiers(log)
@@ -131,11 +132,17 @@ func TestIdentifiers(t *testing.T) {
 		if ids.String() != want.taken {
 			t.Errorf("%s: taken as %s, want %s", given, ids, want.taken)
 		}
-		if n := strings.Count(out.String(), "corrected"); n != want.told {
-			t.Errorf("%s: %d corrections told, want %d: %s", given, n, want.told, out)
+		if n := strings.Count(out.String(), "identifier corrected"); n != want.corrected {
+			t.Errorf("%s: %d corrections told, want %d: %s", given, n, want.corrected, out)
+		}
+		if n := strings.Count(out.String(), "identifier dropped"); n != want.dropped {
+			t.Errorf("%s: %d drops told, want %d: %s", given, n, want.dropped, out)
+		}
+		if told := strings.Contains(out.String(), "with --agent-identifiers"); told != (want.taken == "") {
+			t.Errorf("%s: told that the agent claims nothing: %v: %s", given, told, out)
 		}
 	}
-	for _, given := range []string{"node=a", "ipv6=:::::", "cidr=10.0.0.0", "default-route=perhaps", "a=%zz"} {
+	for _, given := range []string{"node=a", "host:node-1", "node-1", "node-1=", "host=a&node-1", "ipv6=:::::", "cidr=10.0.0.0", "default-route=perhaps", "a=%zz"} {
 		log, _ := logged()
 		if _, err := (&Options{Identifiers: given}).identifiers(log); err == nil || !strings.Contains(err.Error(), "--agent-identifiers") {
 			t.Errorf("%s: %v; want an error with the flag", given, err)

@@ -3,7 +3,9 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/sallyport/sallyport/cmd/internal/check"
 	"github.com/sallyport/sallyport/cmd/internal/flags"
@@ -58,14 +60,26 @@ func (o *Options) checkFiles() error {
 }
 
 func (o *Options) checkServer() error {
-	if o.ServerHost == "" {
-		return errors.New("--proxy-server-host is empty; want a name or an address")
+	if err := o.checkServerHost(); err != nil {
+		return err
 	}
 	if err := check.AnyPort("proxy-server-port", o.ServerPort); err != nil {
 		return err
 	}
 	_, err := o.protocols()
 	return err
+}
+
+// checkServerHost refuses what no name and no address can be, and would be tried
+// for ever.
+func (o *Options) checkServerHost() error {
+	if o.ServerHost == "" {
+		return errors.New("--proxy-server-host is empty; want a name or an address")
+	}
+	if _, err := netip.ParseAddr(o.ServerHost); err != nil && strings.ContainsAny(o.ServerHost, ":/[] ") {
+		return fmt.Errorf("--proxy-server-host is %q; want a name or an address alone, and the port in --proxy-server-port", o.ServerHost)
+	}
+	return nil
 }
 
 // protocols returns what servers are offered.

@@ -34,7 +34,7 @@ func Parse(fs *pflag.FlagSet, args []string, out io.Writer, what, version string
 	show := fs.Bool("version", false, "print the version and exit")
 	fs.SetOutput(out)
 	fs.Usage = func() {
-		fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nFlags:\n%s", what, fs.Name(), fs.FlagUsages())
+		fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nFlags:\n%s", what, fs.Name(), usages(fs))
 	}
 	err := fs.Parse(args)
 	switch {
@@ -47,6 +47,32 @@ func Parse(fs *pflag.FlagSet, args []string, out io.Writer, what, version string
 		return ErrDone
 	}
 	return nil
+}
+
+// effective is the annotation with what a flag's default comes to.
+const effective = "effective-default"
+
+// Effective makes the help of the flag name show value as its default: what its
+// default, which is Konnectivity's, comes to here.
+func Effective(fs *pflag.FlagSet, name, value string) {
+	f := fs.Lookup(name)
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[effective] = []string{value}
+}
+
+// usages describes the flags of fs with their effective defaults.
+func usages(fs *pflag.FlagSet) string {
+	shown := pflag.NewFlagSet(fs.Name(), pflag.ContinueOnError)
+	fs.VisitAll(func(f *pflag.Flag) {
+		c := *f
+		if e := f.Annotations[effective]; len(e) > 0 {
+			c.DefValue = e[0]
+		}
+		shown.AddFlag(&c)
+	})
+	return shown.FlagUsages()
 }
 
 // Report says once, for each flag of unused that was given another value than

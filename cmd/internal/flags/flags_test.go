@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParse(t *testing.T) {
@@ -32,6 +33,22 @@ func TestParse(t *testing.T) {
 	fs := New("prog")
 	if err := Parse(fs, []string{"--no-such"}, new(bytes.Buffer), "", ""); err == nil || !strings.Contains(err.Error(), "no-such") {
 		t.Errorf("unknown flag: %v", err)
+	}
+}
+
+// The help shows what holds, and the flag keeps the default it is compared with.
+func TestEffectiveDefault(t *testing.T) {
+	fs, out := New("prog"), new(bytes.Buffer)
+	fs.Duration("time", time.Hour, "a time")
+	Effective(fs, "time", "4s")
+	if err := Parse(fs, []string{"--help"}, out, "", ""); !errors.Is(err, ErrDone) {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "a time (default 4s)") || strings.Contains(got, "1h0m0s") {
+		t.Errorf("the help is %s", got)
+	}
+	if def := fs.Lookup("time").DefValue; def != "1h0m0s" {
+		t.Errorf("the default has become %s", def)
 	}
 }
 

@@ -55,6 +55,7 @@ func (o *Options) agentServer(strategies []konnectivity.Strategy, metrics *prome
 	if err != nil {
 		return nil, err
 	}
+	o.warnOfAnyAgent(strategies, log)
 	conf, err := o.tlsConfig("cluster", o.ClusterCert, o.ClusterKey, o.ClusterCACert, log)
 	if err != nil {
 		return nil, err

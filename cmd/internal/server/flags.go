@@ -98,7 +98,8 @@ func (o *Options) addFrontFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.ServerCert, "server-cert", o.ServerCert, "PEM file of the certificate that clients are shown; reloaded when it changes")
 	fs.StringVar(&o.ServerKey, "server-key", o.ServerKey, "PEM file of its key")
 	fs.StringVar(&o.ServerCACert, "server-ca-cert", o.ServerCACert, "PEM file of the authorities that clients' certificates must be from; required unless --uds-name is given")
-	fs.DurationVar(&o.FrontendKeepalive, "frontend-keepalive-time", o.FrontendKeepalive, "longest silence before a client is pinged; longer than our own 1m is taken as that")
+	fs.DurationVar(&o.FrontendKeepalive, "frontend-keepalive-time", o.FrontendKeepalive, "longest silence before a client is pinged; a time longer than the default counts as the default")
+	flags.Effective(fs, "frontend-keepalive-time", ownFrontendKeepalive.String())
 }
 
 func (o *Options) addAgentFlags(fs *pflag.FlagSet) {
@@ -107,13 +108,15 @@ func (o *Options) addAgentFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.ClusterCert, "cluster-cert", o.ClusterCert, "PEM file of the certificate that agents are shown; required; reloaded when it changes")
 	fs.StringVar(&o.ClusterKey, "cluster-key", o.ClusterKey, "PEM file of its key; required")
 	fs.StringVar(&o.ClusterCACert, "cluster-ca-cert", o.ClusterCACert, "PEM file of the authorities that agents' certificates must be from; required")
-	fs.DurationVar(&o.KeepaliveTime, "keepalive-time", o.KeepaliveTime, "longest time between pings of an agent; longer than our own 4s is taken as that")
-	fs.StringVar(&o.AgentIdentity, "agent-identity", o.AgentIdentity, "what a certificate allows an agent to claim: rules (those of --agent-identity-rules), node (a kubelet's certificate: its own node), or any (whatever it likes); empty is any, with a warning")
-	fs.StringVar(&o.IdentityRules, "agent-identity-rules", o.IdentityRules, "YAML file with the list of rules that bind agents' claims to their certificates")
+	fs.DurationVar(&o.KeepaliveTime, "keepalive-time", o.KeepaliveTime, "longest time between pings of an agent; a time longer than the default counts as the default")
+	flags.Effective(fs, "keepalive-time", ownKeepalive.String())
+	fs.StringVar(&o.AgentIdentity, "agent-identity", o.AgentIdentity, "what a certificate allows an agent to claim: rules (those of --agent-identity-rules), node (a kubelet's certificate: its own node), or any (whatever it likes); empty is any, with a warning. It limits whose traffic an agent gets only without the strategy default: see --proxy-strategies")
+	fs.StringVar(&o.IdentityRules, "agent-identity-rules", o.IdentityRules, "YAML file with the list of rules that bind agents' claims to their certificates; they limit whose traffic an agent gets only without the strategy default: see --proxy-strategies")
 	fs.StringSliceVar(&o.AgentProtocols, "agent-protocols", o.AgentProtocols, "protocols to take agents with, of yamux and grpc; Konnectivity's agents speak grpc")
 	fs.StringSliceVar(&o.AgentALPN, "alpn-proto", o.AgentALPN, "further ALPN names that mean grpc on the agents' port")
-	fs.StringVar(&o.ProxyStrategies, "proxy-strategies", o.ProxyStrategies, "how an agent is picked, tried in this order: destHost, cidr, defaultRoute, default")
-	fs.DurationVar(&o.BackendDialTimeout, "backend-dial-timeout", o.BackendDialTimeout, "bound of a dial through an agent; 0 is our own 30s")
+	fs.StringVar(&o.ProxyStrategies, "proxy-strategies", o.ProxyStrategies, "how an agent is picked, tried in this order: destHost, cidr, defaultRoute, default. default picks any agent for any destination; with --agent-identity=node or rules, want destHost,cidr,defaultRoute")
+	fs.DurationVar(&o.BackendDialTimeout, "backend-dial-timeout", o.BackendDialTimeout, "bound of a dial through an agent; 0 is the default")
+	flags.Effective(fs, "backend-dial-timeout", "30s")
 }
 
 func (o *Options) addOperatingFlags(fs *pflag.FlagSet) {
@@ -129,6 +132,7 @@ func (o *Options) addOperatingFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "least TLS version: VersionTLS12 or VersionTLS13; empty and lower ones are VersionTLS12")
 	fs.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long open connections may go on after SIGTERM")
 	fs.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "the same as --drain-timeout, under Konnectivity's name; a 0 that is given means at once")
+	flags.Effective(fs, "graceful-shutdown-timeout", defaultDrain.String())
 }
 
 func (o *Options) addKubernetesFlags(fs *pflag.FlagSet) {

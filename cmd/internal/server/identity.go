@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/sallyport/sallyport/cmd/internal/yamlfile"
 	"github.com/sallyport/sallyport/dialer"
@@ -43,6 +44,18 @@ func (o *Options) identity(log *slog.Logger) (konnectivity.Identity, error) {
 			"flag", "--agent-identity")
 	}
 	return konnectivity.IdentityFunc(anyClaim), nil
+}
+
+// warnOfAnyAgent says that claims which are bound to certificates bind nothing
+// where an agent is picked without a look at them.
+func (o *Options) warnOfAnyAgent(strategies []konnectivity.Strategy, log *slog.Logger) {
+	bound := o.IdentityRules != "" || o.AgentIdentity == identityNode
+	if !bound || !slices.Contains(strategies, konnectivity.StrategyDefault) {
+		return
+	}
+	log.Warn("WHAT AGENTS MAY CLAIM DOES NOT LIMIT WHOSE TRAFFIC THEY GET: the strategy default picks any agent, whatever it claims, "+
+		"for each destination that no strategy before it has found one for; pick agents by their claims with --proxy-strategies=destHost,cidr,defaultRoute",
+		"flag", "--proxy-strategies", "value", o.ProxyStrategies)
 }
 
 // anyClaim lets whoever has a verified certificate claim anything.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport/sallyport/cmd/internal/flagtest"
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/testpki"
 	"github.com/sallyport/sallyport/konnectivity"
@@ -87,12 +88,47 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// Claims that are bound to certificates limit nothing where any agent is picked.
+func TestAnyAgentIsPicked(t *testing.T) {
+	rules := write(t, "- commonName: a\n  agentIDs: [a]\n")
+	for _, c := range []struct {
+		args   []string
+		warned bool
+	}{
+		{[]string{"--agent-identity=node"}, true},
+		{[]string{"--agent-identity-rules=" + rules}, true},
+		{[]string{"--agent-identity=node", "--proxy-strategies=destHost,default"}, true},
+		{[]string{"--agent-identity=node", "--proxy-strategies=destHost,cidr,defaultRoute"}, false},
+		{[]string{"--agent-identity=any"}, false},
+		{nil, false}, // that anything may be claimed is another warning
+	} {
+		o := NewOptions()
+		flagtest.Parse(t, o.Flags(), c.args...)
+		strategies, err := o.strategies()
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, out := logged()
+		o.warnOfAnyAgent(strategies, log)
+		warned := strings.Contains(out.String(), "level=WARN") && strings.Contains(out.String(), "destHost,cidr,defaultRoute")
+		if warned != c.warned {
+			t.Errorf("%q: warned %v, want %v: %s", c.args, warned, c.warned, out)
+		}
+	}
+	for _, flag := range []string{"agent-identity", "agent-identity-rules", "proxy-strategies"} {
+		if usage := newFlags().Lookup(flag).Usage; !strings.Contains(usage, "default") || !strings.Contains(usage, "--") {
+			t.Errorf("--%s does not say what the strategy default does: %s", flag, usage)
+		}
+	}
+}
+
 func TestIdentityRulesThatAreWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":           {"", "empty"},
 		"no rules":        {"[]", "without rules"},
-		"no list":         {"commonName: a", "cannot unmarshal"},
-		"misspelled":      {"- comonName: a\n  agentIDs: [a]", "comonName"},
+		"no list":         {"commonName: a", "line 1: a map; want a list"},
+		"misspelled":      {"- comonName: a\n  agentIDs: [a]", `unknown key "comonName"; want commonName, group, uri, agentIDs, hosts, cidrs, sans, defaultRoute`},
+		"network alone":   {"- commonName: a\n  agentIDs: [a]\n  cidrs: 10.0.0.0/8", "line 3: a str; want a list of texts"},
 		"twice":           {"- commonName: a\n  commonName: b\n  agentIDs: [a]", "already defined"},
 		"second document": {"- commonName: a\n  agentIDs: [a]\n---\n- commonName: b", "more than one document"},
 		"bad network":     {"- commonName: a\n  agentIDs: [a]\n  cidrs: [10.0.0.1/8]", "10.0.0.1/8"},

@@ -2,8 +2,12 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 
 	"github.com/sallyport/sallyport/cmd/internal/program"
 	"github.com/sallyport/sallyport/konnectivity"
@@ -48,6 +52,10 @@ func (o *Options) listenFront() (net.Listener, error) {
 	mode, err := o.socketMode()
 	if err != nil {
 		return nil, err
+	}
+	dir := filepath.Dir(o.UDSName)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--uds-name is %q: the directory %s does not exist; make it first, so that only the server and its clients may enter it", o.UDSName, dir)
 	}
 	ln, err := konnectivity.ListenUnix(o.UDSName, konnectivity.UnixOptions{Mode: mode, RemoveExisting: o.DeleteExistingUDS})
 	if err != nil {

@@ -3,26 +3,35 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport/sallyport/konnectivity"
 )
 
 // ServerHealth is the health port of a server. ready is why it is not, or nil.
 //
 // The words and the codes are those of Konnectivity's server, which scripts look
-// for.
+// for. A server that drains has agents and takes no more connections, which
+// Konnectivity's never says.
 func ServerHealth(metrics *prometheus.Registry, ready func() error) http.Handler {
 	readyz := func(w http.ResponseWriter, _ *http.Request) {
-		if ready() != nil {
+		err := ready()
+		switch {
+		case err == nil:
+			io.WriteString(w, "ok")
+		case errors.Is(err, konnectivity.ErrServerClosed):
+			w.WriteHeader(http.StatusInternalServerError)
+			io.WriteString(w, "the server is draining")
+		default:
 			w.WriteHeader(http.StatusInternalServerError)
 			io.WriteString(w, "no connection to any proxy agent")
-			return
 		}
-		io.WriteString(w, "ok")
 	}
 	return health(metrics, readyz)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/konnectivity"
 )
 
 func get(h http.Handler, target string) *httptest.ResponseRecorder {
@@ -21,6 +22,7 @@ func get(h http.Handler, target string) *httptest.ResponseRecorder {
 }
 
 func ready() error    { return nil }
+func draining() error { return konnectivity.ErrServerClosed }
 func notReady() error { return errors.New("a secret reason") }
 
 func TestHealth(t *testing.T) {
@@ -34,6 +36,7 @@ func TestHealth(t *testing.T) {
 		{"server ready", "/readyz", ServerHealth(NewRegistry(), ready), 200, "ok"},
 		{"server ready, old name", "/ready", ServerHealth(NewRegistry(), ready), 200, "ok"},
 		{"server not ready", "/readyz", ServerHealth(NewRegistry(), notReady), 500, "no connection to any proxy agent"},
+		{"server that drains", "/readyz", ServerHealth(NewRegistry(), draining), 500, "the server is draining"},
 		{"server not ready, old name", "/ready", ServerHealth(NewRegistry(), notReady), 500, "no connection to any proxy agent"},
 		{"agent alive", "/healthz", AgentHealth(NewRegistry(), notReady), 200, "ok"},
 		{"agent ready", "/readyz", AgentHealth(NewRegistry(), ready), 200, "ok"},

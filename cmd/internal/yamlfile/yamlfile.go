@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,12 +32,71 @@ func Read(path string, v any) error {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%s: it is empty", path)
 	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, plain(err, v))
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: it has more than one document; want one", path)
 	}
 	return nil
+}
+
+// What the decoder says in terms of Go's types.
+var (
+	unknownKey = regexp.MustCompile(`^(line \d+: )field (.*) not found in type .+$`)
+	wrongKind  = regexp.MustCompile(`cannot unmarshal !!(\S+) (?:.* )?into (.+)$`)
+)
+
+// plain returns err in terms of the file, not of the type of v that it is decoded
+// into. What it does not know it leaves as it is.
+func plain(err error, v any) error {
+	wrong, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		return err
+	}
+	var all []string
+	for _, e := range wrong.Errors {
+		if m := unknownKey.FindStringSubmatch(e); m != nil {
+			e = fmt.Sprintf("%sunknown key %q; want %s", m[1], m[2], strings.Join(keys(reflect.TypeOf(v)), ", "))
+		} else if m := wrongKind.FindStringSubmatch(e); m != nil {
+			before, _, _ := strings.Cut(e, "cannot unmarshal")
+			e = fmt.Sprintf("%sa %s; want %s", before, m[1], kind(m[2]))
+		}
+		all = append(all, e)
+	}
+	return errors.New(strings.Join(all, "; "))
+}
+
+// kind returns what a Go type is in a file.
+func kind(typ string) string {
+	switch elem, list := strings.CutPrefix(typ, "[]"); {
+	case typ == "string":
+		return "a text"
+	case typ == "bool":
+		return "true or false"
+	case list && elem == "string":
+		return "a list of texts, as in [a, b]"
+	case list:
+		return "a list, each of whose elements begins with a dash"
+	}
+	return "keys with their values"
+}
+
+// keys lists the keys of the struct that t is, points to or is a list of.
+func keys(t reflect.Type) (all []string) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		if name == "" {
+			name = strings.ToLower(t.Field(i).Name)
+		}
+		all = append(all, name)
+	}
+	return all
 }
 
 func read(path string) ([]byte, error) {

@@ -10,7 +10,9 @@ import (
 func TestRead(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"right":         {"name: a # a comment", ""},
-		"unknown key":   {"nome: a", "nome"},
+		"unknown key":   {"nome: a", `line 1: unknown key "nome"; want name`},
+		"list as text":  {"name: [a]", "line 1: a seq; want a text"},
+		"text alone":    {"a", "want keys with their values"},
 		"two documents": {"name: a\n---\nname: b", "more than one document"},
 		"empty":         {"# nothing", "empty"},
 		"no YAML":       {"name: [", "yaml"},
