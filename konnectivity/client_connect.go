@@ -22,6 +22,7 @@ func (c *Client) dialConnect(ctx context.Context, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
+	raw = honest(raw)
 	early, err := negotiate(ctx, raw, address)
 	if err != nil {
 		raw.Close()

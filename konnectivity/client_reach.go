@@ -33,7 +33,7 @@ func newReach(cfg *ClientConfig) (*reach, error) {
 		return r, nil
 	}
 	t := transport.Config{
-		Dialer: r.dialer, Roots: cfg.Roots, Certificates: cfg.Certificates,
+		Dialer: overSocket(r.dialer), Roots: cfg.Roots, Certificates: cfg.Certificates,
 		HandshakeTimeout: cfg.handshakeTimeout(), NextProtos: []string{"http/1.1"},
 	}
 	if cfg.Mode == ModeGRPC {

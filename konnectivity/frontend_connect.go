@@ -22,6 +22,7 @@ func (connectProtocol) join()  {}
 // serve serves the one request of conn.
 func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
 	defer conn.Close()
+	conn = honest(conn)
 	conn.SetReadDeadline(time.Now().Add(p.f.cfg.handshakeTimeout()))
 	target, early, err := httpconnect.ReadRequest(conn)
 	settled()

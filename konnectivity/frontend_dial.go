@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/relay"
 )
 
 // openTarget makes the connection a client asked for, if there is a place for it. ctx
@@ -24,7 +25,7 @@ func (f *Frontend) openTarget(ctx, life context.Context, network, address string
 		f.leave()
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(life, func() { cut(c) })
+	stop := context.AfterFunc(life, func() { relay.Reset(c, errCut) })
 	return c, func() { stop(); f.leave() }, nil
 }
 

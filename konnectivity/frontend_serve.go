@@ -91,7 +91,7 @@ func (f *Frontend) newProtocol(ctx context.Context) protocol {
 func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p protocol, settled func()) {
 	defer conn.Close()
 	defer settled()
-	stop := context.AfterFunc(ctx, func() { cut(conn) })
+	stop := context.AfterFunc(ctx, func() { relay.Reset(conn, errCut) })
 	defer stop()
 	if !secure {
 		p.serve(ctx, conn, settled)
@@ -110,22 +110,10 @@ func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p 
 // errCut is what the far side of a connection may learn of its being cut.
 var errCut = errors.New("the front end is closing")
 
-// cut ends conn at once, and lets its peer know that it was not in good order
-// where that can be known.
-func cut(conn net.Conn) {
-	switch c := conn.(type) {
-	case relay.Resetter:
-		c.Reset(errCut)
-	case *net.TCPConn:
-		c.SetLinger(0)
-	}
-	conn.Close()
-}
-
 func (f *Frontend) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.handshakeTimeout())
 	defer cancel()
-	tc := tls.Server(conn, f.tls)
+	tc := tls.Server(&socket{Conn: conn}, f.tls)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}

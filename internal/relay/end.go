@@ -90,8 +90,9 @@ func (e *end) onPeerStop(f func()) (cancel func()) {
 	return func() {}
 }
 
-// reset ends c hard.
-func reset(c net.Conn, err error) {
+// Reset ends c hard, by itself or by the conn below it, so that its peer's reads
+// fail. See [Resetter].
+func Reset(c net.Conn, err error) {
 	switch c := c.(type) {
 	case Resetter:
 		c.Reset(err)
@@ -100,7 +101,7 @@ func reset(c net.Conn, err error) {
 	case interface{ NetConn() net.Conn }:
 		// TLS says goodbye on Close, which its peer reads as a clean end; with
 		// the socket gone it cannot.
-		reset(c.NetConn(), err)
+		Reset(c.NetConn(), err)
 	}
 	c.Close()
 }

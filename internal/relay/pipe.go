@@ -141,8 +141,8 @@ func (p *pipe) abort(err error) {
 	if again {
 		return
 	}
-	reset(p.a.conn, err)
-	reset(p.b.conn, err)
+	Reset(p.a.conn, err)
+	Reset(p.b.conn, err)
 }
 
 // expected reports whether err is our own doing: e was closed or given up on.
