@@ -26,7 +26,7 @@ var ErrClientClosed = errors.New("konnectivity: client closed")
 //   - Over gRPC with an upstream server there is no half-close: the conns have no
 //     CloseWrite. Over HTTP CONNECT it takes CloseWrite for Close.
 //   - Over gRPC it lets a conn that nobody reads hold up all others of the same
-//     agent. So one whose queue of 256 KiB is full, and which takes nothing for
+//     agent. So one whose queue of 64 KiB is full, and which takes nothing for
 //     10 s, is reset.
 //   - Upstream tells a reset of the target as its end, in both modes. So does any
 //     HTTP CONNECT server over a unix socket, which knows no reset.
@@ -84,6 +84,9 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 		var conn net.Conn
 		if conn, err = c.open(ctx, address); err == nil {
 			return conn, nil
+		}
+		if closed := c.closedErr(); closed != nil {
+			err = &dialer.Error{Hop: dialer.HopProxy, Err: closed} // whatever broke in consequence
 		}
 		err = ended(ctx, err)
 	}

@@ -23,7 +23,7 @@ const (
 	// streamWindow is how much of one connection may be on its way to a reader
 	// that does not read, and sessionWindow what all of them may have under way:
 	// stated, so that gRPC does not grow them with what it measures.
-	streamWindow  = 512 << 10
+	streamWindow  = 256 << 10
 	sessionWindow = 4 << 20
 	// maxMetadata bounds the headers of a stream, in bytes.
 	maxMetadata = 64 << 10

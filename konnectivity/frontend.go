@@ -37,6 +37,7 @@ type Frontend struct {
 	newcomers newcomers
 	open      int // connections, from before their dial to their end
 	sockets   int // gRPC clients, of which each may have many connections or none
+	streams   int // of gRPC clients, whether they have asked for a connection or not
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after
 }
@@ -118,23 +119,33 @@ func (f *Frontend) enter() error {
 	return nil
 }
 
+// enterStream takes a place for one more Proxy stream, whether it asks for a
+// connection or not; leaveStream gives it back.
+func (f *Frontend) enterStream() error { return f.enterBounded(&f.streams, "streams") }
+
+func (f *Frontend) leaveStream() { f.leaveBounded(&f.streams) }
+
 // enterSocket takes a place for one more gRPC client; leaveSocket gives it back.
-// There are a few more of them than connections, so that who is one too many can
-// be told so.
-func (f *Frontend) enterSocket() error {
+func (f *Frontend) enterSocket() error { return f.enterBounded(&f.sockets, "clients") }
+
+func (f *Frontend) leaveSocket() { f.leaveBounded(&f.sockets) }
+
+// enterBounded counts one more in n, of which there may be a few more than there
+// may be connections, so that who is one too many can be told so.
+func (f *Frontend) enterBounded(n *int, what string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if limit := f.cfg.maxConns() + maxNewcomers; f.sockets >= limit {
-		return fmt.Errorf("%w: it has its %d clients", errBusy, limit)
+	if limit := f.cfg.maxConns() + maxNewcomers; *n >= limit {
+		return fmt.Errorf("%w: it has its %d %s", errBusy, limit, what)
 	}
-	f.sockets++
+	*n++
 	return nil
 }
 
-func (f *Frontend) leaveSocket() {
+func (f *Frontend) leaveBounded(n *int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sockets--
+	*n--
 }
 
 func (f *Frontend) leave() {

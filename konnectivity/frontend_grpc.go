@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/sallyport/sallyport/internal/link/proxy"
 	"github.com/sallyport/sallyport/internal/wire"
@@ -34,7 +36,7 @@ func newGRPCProtocol(ctx context.Context, f *Frontend) *grpcProtocol {
 	serving, down := context.WithCancel(ctx)
 	p := &grpcProtocol{f: f, conns: newHandover(), down: down}
 	p.server = grpc.NewServer(f.grpcOptions()...)
-	s := &proxy.Server{Work: &p.work}
+	s := &proxy.Server{Work: &p.work, FirstWord: f.cfg.handshakeTimeout()}
 	s.Dial = func(dialing context.Context, network, address string) (net.Conn, func(), error) {
 		return f.openTarget(dialing, ctx, network, address)
 	}
@@ -43,6 +45,10 @@ func newGRPCProtocol(ctx context.Context, f *Frontend) *grpcProtocol {
 		s.OnPacket, s.OnError = packetHooks(t.Packet, t.PacketError, segmentToClient, segmentFromClient)
 	}
 	p.server.RegisterService(proxy.Service(func(stream grpc.ServerStream) error {
+		if err := f.enterStream(); err != nil {
+			return status.Error(codes.ResourceExhausted, err.Error())
+		}
+		defer f.leaveStream()
 		defer f.cfg.Trace.clientUp()()
 		return s.Serve(stream)
 	}), nil)
@@ -125,16 +131,23 @@ func (h *handover) Addr() net.Addr { return &net.UnixAddr{Net: "handover"} }
 type handedOver struct {
 	net.Conn
 	settled func()
-	spoke   sync.Once
+	heard   int // bytes of the preface
 	once    sync.Once
 	closed  chan struct{}
 }
 
-// Read reads, and notes that the client has said something.
+// preface is how much a client of HTTP/2 has said before it can ask for anything:
+// its magic words, and the head of its settings.
+const preface = 24 + 9
+
+// Read reads, and notes that the client has turned out to be one. One goroutine
+// reads.
 func (c *handedOver) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.spoke.Do(c.settled)
+	if c.heard < preface {
+		if c.heard += n; c.heard >= preface {
+			c.settled()
+		}
 	}
 	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/link"
@@ -23,7 +24,7 @@ import (
 func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	defer ln.Close()
 	if f.tls == nil && !isUnix(ln) {
-		return fmt.Errorf("konnectivity: listener %s %s needs FrontendConfig.TLS: only unix sockets are served without", ln.Addr().Network(), ln.Addr())
+		return fmt.Errorf("konnectivity: listener %s %s needs FrontendConfig.TLS: only unix sockets with a file of their own are served without", ln.Addr().Network(), ln.Addr())
 	}
 	if err := f.addListener(ln); err != nil {
 		return err
@@ -64,7 +65,11 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-func isUnix(ln net.Listener) bool { return ln.Addr().Network() == "unix" }
+// isUnix reports whether permissions guard ln: those of a file.
+func isUnix(ln net.Listener) bool {
+	a := ln.Addr()
+	return a.Network() == "unix" && a.String() != "" && !strings.HasPrefix(a.String(), "@")
+}
 
 // protocol is one of the modes, serving the clients of one listener.
 type protocol interface {
@@ -137,29 +142,15 @@ func checkClient(state tls.ConnectionState, mode Mode) error {
 	return nil
 }
 
-// frontendTLS returns base with the protocol of mode, also in the configurations
-// it makes per client.
+// frontendTLS returns base with the protocol of mode.
 func frontendTLS(base *tls.Config, mode Mode) *tls.Config {
-	if base == nil {
+	switch {
+	case base == nil:
 		return nil
+	case mode == ModeGRPC:
+		return listenerTLS(base, []string{link.ALPNGRPC})
 	}
-	cfg := base.Clone()
-	cfg.NextProtos = []string{"http/1.1"}
-	if mode == ModeGRPC {
-		cfg.NextProtos = []string{link.ALPNGRPC}
-	}
-	if perClient := base.GetConfigForClient; perClient != nil {
-		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			c, err := perClient(hello)
-			if c == nil || err != nil {
-				return c, err
-			}
-			c = c.Clone()
-			c.NextProtos = cfg.NextProtos
-			return c, nil
-		}
-	}
-	return cfg
+	return listenerTLS(base, []string{"http/1.1"})
 }
 
 func (f *Frontend) addListener(ln net.Listener) error {

@@ -70,7 +70,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	return &Server{
 		life: life, end: end,
 		places: places{max: cfg.maxAgents(), perAgent: cfg.maxTunnelsPerAgent(), taken: make(map[string]int)},
-		cfg:    cfg, tls: agentListenerTLS(cfg.TLS, speaks.alpn(false)), speaks: speaks, log: orDiscard(cfg.Log).With("server", cfg.ID),
+		cfg:    cfg, tls: listenerTLS(cfg.TLS, speaks.alpn(false)), speaks: speaks, log: orDiscard(cfg.Log).With("server", cfg.ID),
 		picker:    newPicker(tiersOf[*agentSession](cfg.Strategies)...),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[net.Conn]struct{}),
@@ -78,25 +78,6 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		twins:     make(map[instance][]*agentSession),
 		arrived:   make(chan struct{}),
 	}, nil
-}
-
-// agentListenerTLS returns base with the protocols of the agent listener, also
-// in the configurations it makes per client.
-func agentListenerTLS(base *tls.Config, alpn []string) *tls.Config {
-	cfg := base.Clone()
-	cfg.NextProtos = alpn
-	if perClient := base.GetConfigForClient; perClient != nil {
-		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			c, err := perClient(hello)
-			if c == nil || err != nil {
-				return c, err
-			}
-			c = c.Clone()
-			c.NextProtos = cfg.NextProtos
-			return c, nil
-		}
-	}
-	return cfg
 }
 
 // ID returns the server's id.

@@ -47,6 +47,9 @@ type Client struct {
 
 const defaultPatience = 10 * time.Second
 
+// queue is what one conn may hold unread, in bytes, beside HTTP/2's window.
+const queue = 64 << 10
+
 // errNotRun is returned for streams that Go does not run.
 var errNotRun = errors.New("the client is closed")
 
@@ -79,7 +82,7 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	}
 	d := &dialing{c: c, stream: stream, address: address, random: newRandom(), answer: make(chan answer, 1)}
 	d.carrier = packet.New(packet.Config{
-		Stream: stream, Cancel: cancel, Opener: true, Single: true, Grace: packet.UpstreamGrace,
+		Stream: stream, Cancel: cancel, Opener: true, Single: true, Queue: queue, Grace: packet.UpstreamGrace,
 		Handle: d.handle, OnPacket: c.OnPacket, OnError: c.OnError,
 	})
 	if !c.Go(func() { d.carrier.Run() }) {

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,6 +22,12 @@ import (
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
+const (
+	defaultFirstWord = 10 * time.Second
+	// lastWords bounds the sending of an answer that ends its stream.
+	lastWords = 5 * time.Second
+)
+
 // connID is the id of the one connection of a stream.
 const connID = 1
 
@@ -29,6 +37,8 @@ type Server struct {
 	// client goes or gives up. done, which is never nil beside a conn, is called
 	// when the connection has ended.
 	Dial func(ctx context.Context, network, address string) (conn net.Conn, done func(), err error)
+	// FirstWord bounds the time until a stream's DIAL_REQ. Zero means 10 s.
+	FirstWord time.Duration
 	// Work joins the goroutines that outlive a stream for a moment. Serve must not
 	// be called any more when it is waited for.
 	Work *sync.WaitGroup
@@ -49,9 +59,9 @@ type call struct {
 	dialing context.Context // ends with the stream, and with a DIAL_CLS
 	over    chan struct{}   // closed when the handler is to return
 	endOnce sync.Once
-	refused error // the handler's status if not OK; set before over
-	asked   bool  // a DIAL_REQ has come; of the reader alone
-	random  int64 // its id; of the reader alone
+	refused error       // the handler's status if not OK; set before over
+	asked   atomic.Bool // a DIAL_REQ has come; set by the reader alone
+	random  int64       // its id; of the reader alone
 }
 
 // Serve serves one stream, as a handler of Service. It returns when the stream is
@@ -73,12 +83,18 @@ func (s *Server) Serve(stream grpc.ServerStream) error {
 		onPacket = c.stock.watch(onPacket)
 	}
 	c.carrier = packet.New(packet.Config{
-		Stream: s.timed(stream), Cancel: c.end, Single: true, Extended: extended,
+		Stream: s.timed(stream), Cancel: c.end, Single: true, Queue: queue, Extended: extended,
 		Handle: c.handle, Stray: c.stray, OnPacket: onPacket, OnError: s.OnError,
 	})
 	// The reader gets loose when the handler returns, so it cannot be the handler.
 	ran := make(chan error, 1)
 	s.Work.Go(func() { ran <- c.carrier.Run() })
+	late := time.AfterFunc(cmp.Or(s.FirstWord, defaultFirstWord), func() {
+		if !c.asked.Load() {
+			c.refuse(codes.DeadlineExceeded, "no DIAL_REQ came in time")
+		}
+	})
+	defer late.Stop()
 	select {
 	case err := <-ran:
 		return err
@@ -96,28 +112,36 @@ func (c *call) refuse(code codes.Code, words string) {
 		c.refused = status.Error(code, words)
 		flushed := c.carrier.Flush()
 		c.s.Work.Go(func() {
-			select {
-			case <-flushed:
-			case <-c.dialing.Done():
-			}
+			c.await(flushed)
 			close(c.over)
 		})
 	})
+}
+
+// await waits for last words to be sent, to a client that may not read them.
+func (c *call) await(flushed <-chan struct{}) {
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-flushed:
+	case <-c.dialing.Done():
+	case <-late.C:
+	}
 }
 
 // handle acts on the packets about dials. It runs on the reader.
 func (c *call) handle(p *wire.Packet) {
 	switch p.Type {
 	case wire.DialReq:
-		if c.asked {
+		if c.asked.Swap(true) {
 			c.refuse(codes.InvalidArgument, "a second DIAL_REQ: a stream is for one connection")
 			return
 		}
-		c.asked, c.random = true, p.Random
+		c.random = p.Random
 		req := request{network: p.Protocol, address: p.Address, random: p.Random, timeout: p.Timeout}
 		c.s.Work.Go(func() { c.connect(req) })
 	case wire.DialCls:
-		if c.asked && p.Random == c.random {
+		if c.asked.Load() && p.Random == c.random {
 			// Nobody waits for the answer, nor for a connection whose answer is on
 			// its way. The dial ends with the handler.
 			c.end()
@@ -128,7 +152,7 @@ func (c *call) handle(p *wire.Packet) {
 // stray answers packets for connections that there are not. Before there was any
 // they get the words that upstream's server has for it, and the stream ends.
 func (c *call) stray(p *wire.Packet) bool {
-	if c.asked {
+	if c.asked.Load() {
 		return false
 	}
 	switch p.Type {
@@ -207,10 +231,7 @@ func (c *call) fail(req request, err error) {
 		p.Hop = de.Hop
 	}
 	if c.carrier.Send(p) == nil {
-		select {
-		case <-c.carrier.Flush():
-		case <-c.dialing.Done():
-		}
+		c.await(c.carrier.Flush())
 	}
 	c.end()
 }
