@@ -144,7 +144,7 @@ func checkClient(state tls.ConnectionState, mode Mode) error {
 	case len(state.VerifiedChains) == 0:
 		return errUnverified
 	case mode == ModeGRPC && state.NegotiatedProtocol != link.ALPNGRPC:
-		return fmt.Errorf("the client does not offer ALPN %q, which gRPC is spoken under", link.ALPNGRPC)
+		return fmt.Errorf("the client does not offer ALPN %q, which gRPC is spoken under; is it in mode http-connect?", link.ALPNGRPC)
 	}
 	return nil
 }
