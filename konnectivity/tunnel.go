@@ -23,10 +23,10 @@ type TunnelInfo struct {
 	Server    string // its address
 	ServerID  string // what it calls itself; empty before the first hello
 	Connected bool
-	// Protocol is "yamux", "grpc" with a gRPC stream for each connection, or
-	// "konnectivity" with all of them on one, as upstream has it; empty before the
-	// first hello.
-	Protocol string
+	// Protocol is ProtocolYamux, ProtocolGRPC with a gRPC stream for each
+	// connection, or ProtocolPackets with all of them on one, as upstream has it;
+	// empty before the first hello.
+	Protocol Protocol
 	Since    time.Time // when the tunnel came up, or went down
 	RTT      time.Duration
 	Conns    int
@@ -178,7 +178,7 @@ func (t *tunnel) status() (info TunnelInfo, up bool) {
 		return TunnelInfo{Server: t.keeper.server}, false
 	}
 	return TunnelInfo{
-		Server: t.keeper.server, ServerID: t.serverID, Connected: true, Protocol: t.link.Protocol(),
+		Server: t.keeper.server, ServerID: t.serverID, Connected: true, Protocol: Protocol(t.link.Protocol()),
 		Since: t.since, RTT: t.link.RTT(), Conns: t.link.Serving(),
 	}, true
 }
