@@ -90,10 +90,13 @@ func (s *Server) up(a *agentSession) {
 // down forgets a.
 func (s *Server) down(a *agentSession, err error) {
 	s.picker.remove(a)
-	if a.tunnel.Draining() {
-		err = ErrLeft
-	}
 	s.mu.Lock()
+	switch {
+	case a.tunnel.Draining():
+		err = ErrLeft
+	case s.state == closed:
+		err = ErrServerClosed // we hung up, whatever that looks like from below
+	}
 	delete(s.sessions, a)
 	s.removeTwin(a)
 	s.mu.Unlock()

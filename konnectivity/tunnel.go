@@ -80,7 +80,7 @@ func (t *tunnel) run(ctx context.Context) error {
 // newLink returns the agent's end of a tunnel that speaks p.
 func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	agent := t.keeper.agent
-	cfg, draining := &agent.cfg, func() { agent.roster.leaving(t) }
+	cfg, draining := &agent.cfg, t.serverLeaves
 	if p == ProtocolYamux {
 		l := &yamux.Agent{
 			Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
@@ -98,6 +98,14 @@ func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	}
 	l.Up = func(r message.Reply) { t.taken(l, r) }
 	return l
+}
+
+// serverLeaves notes that the server has announced its end. Connections go on.
+func (t *tunnel) serverLeaves() {
+	if info, up := t.status(); up {
+		t.keeper.log.Info("server leaves", "id", info.ServerID, "connections", info.Conns)
+	}
+	t.keeper.agent.roster.leaving(t)
 }
 
 // serve runs l until it ends, or drains it when ctx ends first.
