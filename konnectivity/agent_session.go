@@ -20,7 +20,7 @@ type AgentInfo struct {
 	Subject     string    // of its certificate; empty without one
 	User        string    // whom its token is for; empty without one
 	Software    string    // what it calls itself
-	Protocol    string    // of its tunnel: see TunnelInfo
+	Protocol    Protocol  // of its tunnel: see TunnelInfo
 	Since       time.Time // when its tunnel came up
 	RTT         time.Duration
 	Conns       int  // connections open or being opened through it
@@ -57,7 +57,7 @@ func (a *agentSession) identifiers() Identifiers { return a.ids }
 func (a *agentSession) info() AgentInfo {
 	return AgentInfo{
 		ID: a.id, Identifiers: a.ids, Remote: a.remote, Subject: a.subject, User: a.user,
-		Software: a.software, Protocol: a.tunnel.Protocol(), Since: a.since, RTT: a.tunnel.RTT(), Conns: a.load(), Draining: a.draining(),
+		Software: a.software, Protocol: Protocol(a.tunnel.Protocol()), Since: a.since, RTT: a.tunnel.RTT(), Conns: a.load(), Draining: a.draining(),
 	}
 }
 
@@ -90,10 +90,13 @@ func (s *Server) up(a *agentSession) {
 // down forgets a.
 func (s *Server) down(a *agentSession, err error) {
 	s.picker.remove(a)
-	if a.tunnel.Draining() {
-		err = ErrLeft
-	}
 	s.mu.Lock()
+	switch {
+	case a.tunnel.Draining():
+		err = ErrLeft
+	case s.state == closed:
+		err = ErrServerClosed // we hung up, whatever that looks like from below
+	}
 	delete(s.sessions, a)
 	s.removeTwin(a)
 	s.mu.Unlock()

@@ -1,11 +1,15 @@
 package konnectivity
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/link/grpc"
 	"github.com/sallyport/sallyport/internal/link/message"
@@ -140,13 +144,27 @@ func (s *Server) leave(a *agentSession) {
 	s.places.give(a.id)
 }
 
+// words are why, for a log line that says already who was refused.
+func (no *AgentRefusal) words() string {
+	re, ok := errors.AsType[*link.RefusedError](no.Err)
+	if !ok {
+		return no.Err.Error()
+	}
+	text := cmp.Or(re.Reply.Text, re.Reply.Status.String())
+	denied, rest, _ := strings.Cut(text, "agent "+no.AgentID)
+	if sep := strings.IndexAny(rest, ": "); denied == dialer.ErrDenied.Error()+": " && sep == 0 {
+		return denied + strings.TrimLeft(rest, ": ")
+	}
+	return text
+}
+
 func (s *Server) refused(no AgentRefusal) {
 	if s.closing() {
 		return
 	}
 	const maxID = 260 // it has not been checked
 	no.AgentID = no.AgentID[:min(len(no.AgentID), maxID)]
-	s.log.Warn("agent refused", "remote", no.Remote.String(), "agent", no.AgentID, "subject", no.Subject, "user", no.User, "err", no.Err)
+	s.log.Warn("agent refused", "remote", no.Remote.String(), "agent", no.AgentID, "subject", no.Subject, "user", no.User, "err", no.words())
 	if t := s.cfg.Trace; t != nil && t.AgentRefused != nil {
 		t.AgentRefused(no)
 	}

@@ -84,11 +84,20 @@ func (k *keeper) connect(ctx context.Context) (*tls.Conn, Protocol, error) {
 // unreached names the hop of a dial to a server: for the agent's targets the
 // server is a proxy, not a target.
 func (k *keeper) unreached(err error) error {
-	if de, ok := errors.AsType[*dialer.Error](err); ok && !de.At(dialer.HopTLS) {
-		return &dialer.Error{Hop: dialer.HopProxy, Network: "tcp", Address: k.server, Err: de.Err}
+	de, ok := errors.AsType[*dialer.Error](err)
+	switch {
+	case !ok:
+		return err
+	case de.At(dialer.HopTLS):
+		told := *de
+		told.Err = noCommonProtocol(de.Err, k.agent.speaks.alpn(true), wrongPort)
+		return &told
 	}
-	return err
+	return &dialer.Error{Hop: dialer.HopProxy, Network: "tcp", Address: k.server, Err: withoutRoad(de.Err, k.server)}
 }
+
+// wrongPort is why an agent and a server may have no protocol in common.
+const wrongPort = "is one end pinned, or is this not the agents' port?"
 
 // rejected explains the alert of a server that did not like our certificate. With
 // TLS 1.3 it arrives after the handshake, in place of the first answer.

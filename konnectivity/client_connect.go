@@ -58,7 +58,7 @@ func (c *Client) refused(err error) error {
 	if no, ok := errors.AsType[*httpconnect.Refusal](err); ok {
 		return c.failedThere(no.Hop, &dialer.RemoteError{Kind: no.Kind, Text: no.Error()})
 	}
-	return &dialer.Error{Hop: dialer.HopProxy + " " + c.reach.address, Err: rejectedCertificate(err)}
+	return &dialer.Error{Hop: dialer.HopProxy + " " + c.reach.address, Err: noHTTP(rejectedCertificate(err))}
 }
 
 // rejectedCertificate explains the alert of a server that did not like our

@@ -17,6 +17,7 @@ import (
 type reach struct {
 	dialer           dialer.Dialer // TLS included
 	network, address string
+	alpn             []string // offered; none without TLS
 	timeout          time.Duration
 }
 
@@ -39,6 +40,7 @@ func newReach(cfg *ClientConfig) (*reach, error) {
 	if cfg.Mode == ModeGRPC {
 		t.NextProtos = []string{link.ALPNGRPC}
 	}
+	r.alpn = t.NextProtos
 	if name := cfg.ServerName; name != "" {
 		t.ServerName = func(string) string { return name }
 	}
@@ -61,10 +63,11 @@ func (r *reach) dial(ctx context.Context) (net.Conn, error) {
 	}
 	hop := dialer.HopProxy + " " + r.address
 	if de, ok := errors.AsType[*dialer.Error](err); ok {
+		err = de.Err
 		if de.At(dialer.HopTLS) {
 			hop += " " + dialer.HopTLS
+			err = noCommonProtocol(err, r.alpn, "is the front end in another mode, or is this not its port?")
 		}
-		err = de.Err
 	}
-	return nil, &dialer.Error{Hop: hop, Err: err}
+	return nil, &dialer.Error{Hop: hop, Err: withoutRoad(err, r.address)}
 }

@@ -119,7 +119,7 @@ func awaitReady(ctx context.Context, cc *grpc.ClientConn) error {
 		case connectivity.Ready:
 			return nil
 		case connectivity.TransientFailure, connectivity.Shutdown:
-			return errors.New("the server does not answer in gRPC")
+			return errors.New("the server does not answer in gRPC; is it in mode http-connect?")
 		}
 		if !cc.WaitForStateChange(ctx, state) {
 			return context.Cause(ctx)

@@ -22,6 +22,10 @@ func (s *Server) needsToken() bool {
 	return s.cfg.Tokens != nil && s.cfg.TLS.ClientAuth == tls.RequireAndVerifyClientCert
 }
 
+// errUnverified is for handshakes under a configuration that somebody's hook has
+// made, for all others are checked when the server is.
+var errUnverified = errors.New("no client certificate was asked for and verified: the TLS configuration of this handshake must have ClientAuth RequireAndVerifyClientCert")
+
 // handshake meets an agent and returns the protocol it has chosen.
 func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, Protocol, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.handshakeTimeout())
@@ -38,7 +42,7 @@ func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, Proto
 	// Every agent is held to what ServerConfig.TLS promises, whatever a
 	// GetConfigForClient has made of it.
 	if s.needsCertificate() && len(state.VerifiedChains) == 0 {
-		return nil, "", errors.New("no client certificate was asked for and verified: GetConfigForClient must set ClientAuth to RequireAndVerifyClientCert")
+		return nil, "", errUnverified
 	}
 	return tc, protocol, nil
 }

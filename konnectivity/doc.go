@@ -114,6 +114,18 @@
 // An agent that is about to end is draining: its open connections go on, and new
 // ones take it as the last resort only, where no other agent is left to try.
 //
+// # Front ends
+//
+// Who cannot import this package, a stock kube-apiserver above all, dials through a
+// [Frontend]: it takes connections in one of upstream's two modes, Konnectivity's
+// gRPC or HTTP CONNECT, and makes each with its Dialer, mostly a Server. Its port is
+// another one than the agents'. On the same machine it listens on a unix socket of
+// [ListenUnix], guarded by the permissions of the file; everywhere else it wants TLS
+// and the client's certificate, for who gets in reaches all that the Dialer reaches.
+//
+// A [Client] is the other side: a dialer.Dialer through a Frontend, or through
+// upstream's server, in the same mode. The example of [NewFrontend] has both.
+//
 // # Ending
 //
 //   - The end of Serve's ctx cuts every tunnel that came in on that listener,

@@ -83,7 +83,11 @@ func (c *FrontendConfig) check() error {
 		return nil
 	case len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil:
 		return errors.New("konnectivity: FrontendConfig.TLS has no certificate: set Certificates or GetCertificate, or use transport.ServerConfig")
-	case t.GetConfigForClient == nil && t.ClientAuth != tls.RequireAndVerifyClientCert:
+	case t.ClientAuth == tls.VerifyClientCertIfGiven:
+		return fmt.Errorf("konnectivity: FrontendConfig.TLS.ClientAuth is %v: want RequireAndVerifyClientCert, whoever gets in reaches everything behind the front end; leave out transport.ServerOptions.ClientsOptional", t.ClientAuth)
+	case t.GetConfigForClient != nil && t.ClientAuth == tls.NoClientCert:
+		return nil // the hook alone knows; each handshake is checked instead
+	case t.ClientAuth != tls.RequireAndVerifyClientCert:
 		return fmt.Errorf("konnectivity: FrontendConfig.TLS.ClientAuth is %v: want RequireAndVerifyClientCert, whoever gets in reaches everything behind the front end", t.ClientAuth)
 	case t.GetConfigForClient == nil && t.ClientCAs == nil:
 		return errors.New("konnectivity: FrontendConfig.TLS.ClientCAs is nil, which would mean the system's authorities: set it to the clients' own")

@@ -244,7 +244,12 @@ func TestFrontendConfig(t *testing.T) {
 		`FrontendConfig.Mode is "GRPC"`: func(c *FrontendConfig) { c.Mode = "GRPC" },
 		"has no certificate":            func(c *FrontendConfig) { c.TLS.Certificates = nil },
 		"TLS.ClientAuth":                func(c *FrontendConfig) { c.TLS.ClientAuth = tls.VerifyClientCertIfGiven },
-		"TLS.ClientCAs":                 func(c *FrontendConfig) { c.TLS.ClientCAs = nil },
+		"leave out transport.Server":    func(c *FrontendConfig) { c.TLS = optionalTLS(t, ca) },
+		"ClientAuth is RequestClient": func(c *FrontendConfig) {
+			c.TLS.ClientAuth = tls.RequestClientCert
+			c.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
+		},
+		"TLS.ClientCAs": func(c *FrontendConfig) { c.TLS.ClientCAs = nil },
 	} {
 		cfg := good()
 		spoil(&cfg)

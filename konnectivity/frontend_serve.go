@@ -135,9 +135,9 @@ func checkClient(state tls.ConnectionState, mode Mode) error {
 	case state.Version < tls.VersionTLS12:
 		return fmt.Errorf("%s was negotiated; want TLS 1.2 or newer", tls.VersionName(state.Version))
 	case len(state.VerifiedChains) == 0:
-		return errors.New("no client certificate was asked for and verified: GetConfigForClient must set ClientAuth to RequireAndVerifyClientCert")
+		return errUnverified
 	case mode == ModeGRPC && state.NegotiatedProtocol != link.ALPNGRPC:
-		return fmt.Errorf("the client does not offer ALPN %q, which gRPC is spoken under", link.ALPNGRPC)
+		return fmt.Errorf("the client does not offer ALPN %q, which gRPC is spoken under; is it in mode http-connect?", link.ALPNGRPC)
 	}
 	return nil
 }

@@ -79,6 +79,9 @@ func NewIdentity(rules ...IdentityRule) (Identity, error) {
 // A certificate of group system:nodes with the common name system:node:<name>
 // may claim the agent id <name>, the host <name>, and the DNS names and
 // addresses it is itself for. It may claim no networks and no default route.
+//
+// It never matches an agent that shows a token alone: for those write an
+// [IdentityRule] with User.
 func NodeIdentity() Identity {
 	rule, err := compileIdentityRule(NodeRule())
 	if err != nil {

@@ -114,7 +114,12 @@ func (k *keeper) rest(ctx context.Context, err error, losses int) {
 }
 
 func (k *keeper) restAfter(ctx context.Context, err error, wait time.Duration) {
-	k.log.Warn("no tunnel", "err", err, "retry", wait)
+	if live, lasting := k.agent.roster.through(k); len(live) > 0 && !lasting {
+		// It was to be expected: a server that leaves takes no new tunnels.
+		k.log.Info("no new tunnel while the server leaves", "err", err, "retry", wait)
+	} else {
+		k.log.Warn("no tunnel", "err", err, "retry", wait)
+	}
 	backoff.Sleep(ctx, wait)
 }
 

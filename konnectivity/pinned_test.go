@@ -15,7 +15,7 @@ import (
 func TestPinnedProtocols(t *testing.T) {
 	for _, c := range []struct {
 		server, agent []Protocol
-		want          string // empty: they have nothing in common
+		want          Protocol // empty: they have nothing in common
 	}{
 		{nil, nil, "yamux"},
 		{nil, []Protocol{ProtocolYamux}, "yamux"},

@@ -102,7 +102,7 @@ func (p protocols) chosen(state tls.ConnectionState) (Protocol, error) {
 	chosen := ProtocolPackets
 	switch {
 	case alpn == "" || !slices.Contains(p.alpn(false), alpn):
-		return "", fmt.Errorf("no protocol in common; want ALPN %q", p.alpn(false))
+		return "", fmt.Errorf("no protocol in common: ALPN chose %.40q and we speak %q; %s", alpn, p.alpn(false), wrongPort)
 	case alpn == link.ALPNYamux:
 		chosen, least = ProtocolYamux, tls.VersionTLS13
 	case alpn == link.ALPNStreams:

@@ -89,9 +89,10 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		`ServerConfig.Strategies: "x" is none`:                      func(c *ServerConfig) { c.Strategies = []Strategy{"x"} },
 		`ServerConfig.ServerCount is -1`:                            func(c *ServerConfig) { c.ServerCount = -1 },
 		`ServerConfig.ServerCount is 65536`:                         func(c *ServerConfig) { c.ServerCount = 65536 },
-		"ClientAuth is VerifyClientCertIfGiven: want RequireAnd":    func(c *ServerConfig) { c.TLS.ClientAuth = tls.VerifyClientCertIfGiven },
+		"VerifyClientCertIfGiven and Tokens is nil: set Tokens":     func(c *ServerConfig) { c.TLS.ClientAuth = tls.VerifyClientCertIfGiven },
 		"ClientAuth is RequireAnyClientCert: want RequireAndVerify": func(c *ServerConfig) { c.TLS.ClientAuth, c.Tokens = tls.RequireAnyClientCert, tokens{} },
 		"ClientAuth is RequestClientCert: want RequireAndVerify":    func(c *ServerConfig) { c.TLS.ClientAuth, c.Tokens = tls.RequestClientCert, tokens{} },
+		"or leave out transport.ServerOptions.ClientsOptional":      func(c *ServerConfig) { c.TLS = optionalTLS(t, ca) },
 		"ClientCAs is nil": func(c *ServerConfig) {
 			c.TLS.ClientAuth, c.TLS.ClientCAs, c.Tokens = tls.VerifyClientCertIfGiven, nil, tokens{}
 		},

@@ -20,9 +20,13 @@ type ServerConfig struct {
 	// certificate, and then ClientAuth says what they need:
 	//
 	//   - RequireAndVerifyClientCert: a certificate and a token, both.
-	//   - VerifyClientCertIfGiven: at least one of them. An agent that shows both
-	//     is held to both.
-	//   - NoClientCert: a token.
+	//   - VerifyClientCertIfGiven: at least one of them, as
+	//     transport.ServerOptions.ClientsOptional makes it. An agent that shows
+	//     both is held to both.
+	//   - NoClientCert: a token. There is nothing to verify, and so no need of
+	//     transport.ServerConfig: with a transport.KeyPair as pair this is all of
+	//     it, and it reloads its files,
+	//     &tls.Config{GetCertificate: pair.GetCertificate, MinVersion: tls.VersionTLS13}
 	//
 	// With GetConfigForClient it is the ClientAuth of this Config that says so,
 	// and zero means what VerifyClientCertIfGiven does.
@@ -119,13 +123,15 @@ func checkServerTLS(c *tls.Config, tokens bool) error {
 		return serverConfigError("TLS", " is required: agents are met over TLS only")
 	case len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil:
 		return serverConfigError("TLS", " has no certificate: set Certificates or GetCertificate, or use transport.ServerConfig")
-	case c.GetConfigForClient != nil:
-		return nil // each handshake is checked instead
+	case !tokens && c.ClientAuth == tls.VerifyClientCertIfGiven:
+		return serverConfigError("TLS.ClientAuth", " is %v and Tokens is nil: set Tokens, or leave out transport.ServerOptions.ClientsOptional", c.ClientAuth)
+	case c.GetConfigForClient != nil && c.ClientAuth == tls.NoClientCert:
+		return nil // the hook alone knows; each handshake is checked instead
 	case !tokens && c.ClientAuth != tls.RequireAndVerifyClientCert:
 		return serverConfigError("TLS.ClientAuth", " is %v: want RequireAndVerifyClientCert, agents are known by their certificates; only with Tokens may they come without", c.ClientAuth)
 	case tokens && c.ClientAuth != tls.RequireAndVerifyClientCert && c.ClientAuth != tls.VerifyClientCertIfGiven && c.ClientAuth != tls.NoClientCert:
 		return serverConfigError("TLS.ClientAuth", " is %v: want RequireAndVerifyClientCert, VerifyClientCertIfGiven or NoClientCert, a certificate is verified or not asked for", c.ClientAuth)
-	case c.ClientCAs == nil && c.ClientAuth != tls.NoClientCert:
+	case c.ClientCAs == nil && c.GetConfigForClient == nil && c.ClientAuth != tls.NoClientCert:
 		return serverConfigError("TLS.ClientCAs", " is nil, which would mean the system's authorities: set it to the agents' own")
 	}
 	return nil

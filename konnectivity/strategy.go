@@ -19,8 +19,9 @@ const (
 	StrategyCIDR Strategy = "cidr"
 	// StrategyDefaultRoute finds the agents that claim the default route.
 	StrategyDefaultRoute Strategy = "defaultRoute"
-	// StrategyDefault finds every agent, whatever it claims. It is right only
-	// where every agent reaches everything.
+	// StrategyDefault finds every agent, whatever it claims, and by that leaves
+	// Identity no say about destinations: who is admitted gets the traffic of all
+	// of them. It is right only where every agent reaches everything.
 	StrategyDefault Strategy = "default"
 )
 

@@ -23,10 +23,10 @@ type TunnelInfo struct {
 	Server    string // its address
 	ServerID  string // what it calls itself; empty before the first hello
 	Connected bool
-	// Protocol is "yamux", "grpc" with a gRPC stream for each connection, or
-	// "konnectivity" with all of them on one, as upstream has it; empty before the
-	// first hello.
-	Protocol string
+	// Protocol is ProtocolYamux, ProtocolGRPC with a gRPC stream for each
+	// connection, or ProtocolPackets with all of them on one, as upstream has it;
+	// empty before the first hello.
+	Protocol Protocol
 	Since    time.Time // when the tunnel came up, or went down
 	RTT      time.Duration
 	Conns    int
@@ -80,7 +80,7 @@ func (t *tunnel) run(ctx context.Context) error {
 // newLink returns the agent's end of a tunnel that speaks p.
 func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	agent := t.keeper.agent
-	cfg, draining := &agent.cfg, func() { agent.roster.leaving(t) }
+	cfg, draining := &agent.cfg, t.serverLeaves
 	if p == ProtocolYamux {
 		l := &yamux.Agent{
 			Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
@@ -98,6 +98,14 @@ func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	}
 	l.Up = func(r message.Reply) { t.taken(l, r) }
 	return l
+}
+
+// serverLeaves notes that the server has announced its end. Connections go on.
+func (t *tunnel) serverLeaves() {
+	if info, up := t.status(); up {
+		t.keeper.log.Info("server leaves", "id", info.ServerID, "connections", info.Conns)
+	}
+	t.keeper.agent.roster.leaving(t)
 }
 
 // serve runs l until it ends, or drains it when ctx ends first.
@@ -178,7 +186,7 @@ func (t *tunnel) status() (info TunnelInfo, up bool) {
 		return TunnelInfo{Server: t.keeper.server}, false
 	}
 	return TunnelInfo{
-		Server: t.keeper.server, ServerID: t.serverID, Connected: true, Protocol: t.link.Protocol(),
+		Server: t.keeper.server, ServerID: t.serverID, Connected: true, Protocol: Protocol(t.link.Protocol()),
 		Since: t.since, RTT: t.link.RTT(), Conns: t.link.Serving(),
 	}, true
 }

@@ -128,6 +128,15 @@ func TestNewTellsAllThatIsWrong(t *testing.T) {
 	}
 }
 
+func TestNewTellsOfRulesWithoutRoutes(t *testing.T) {
+	_, err := selector.New(selector.Config{Rules: []selector.Rule{{Class: "pod", CIDRs: []string{"x"}}}})
+	for _, part := range []string{"Routes is empty", `"x"`} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not say %s", err, part)
+		}
+	}
+}
+
 func TestBadRoutes(t *testing.T) {
 	ok := dialer.Dialer(&fake{})
 	var nilFunc dialer.Func

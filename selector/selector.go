@@ -58,9 +58,6 @@ var (
 // name or a Dialer, and when there are no routes at all. The error tells all of
 // them.
 func New(cfg Config) (*Selector, error) {
-	if len(cfg.Routes) == 0 {
-		return nil, errors.New("selector: Config.Routes is empty: no dial could ever succeed")
-	}
 	s := &Selector{ways: make(map[Class]*way, len(cfg.Routes))}
 	if cfg.Trace != nil {
 		trace := *cfg.Trace
@@ -74,6 +71,9 @@ func New(cfg Config) (*Selector, error) {
 }
 
 func (s *Selector) addRoutes(routes map[Class]Route, timeout time.Duration) error {
+	if len(routes) == 0 {
+		return errors.New("selector: Config.Routes is empty: no dial could ever succeed")
+	}
 	var errs []error
 	for _, class := range slices.Sorted(maps.Keys(routes)) {
 		route := routes[class]
@@ -100,7 +100,8 @@ func (s *Selector) addRules(rules []Rule, routes map[Class]Route) error {
 	for i, rule := range rules {
 		m, err := compile(i, rule)
 		errs = append(errs, err)
-		if _, ok := routes[rule.Class]; !ok && rule.Class != "" {
+		// Without any routes that has been said.
+		if _, ok := routes[rule.Class]; !ok && rule.Class != "" && len(routes) > 0 {
 			errs = append(errs, &RuleError{
 				Index: i, Class: rule.Class, Field: "Class", Value: string(rule.Class),
 				Problem: "the class has no route; there are routes for " + names(routes),

@@ -46,7 +46,7 @@ type agentSum struct {
 func (c *agentsCollector) Collect(ch chan<- prom.Metric) {
 	protocols, sums := map[string]int{"yamux": 0, "grpc": 0, "konnectivity": 0}, map[string]*agentSum{}
 	for _, a := range c.list() {
-		protocols[a.Protocol]++
+		protocols[string(a.Protocol)]++
 		s := sums[a.ID]
 		if s == nil {
 			s = new(agentSum)

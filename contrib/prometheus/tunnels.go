@@ -44,7 +44,7 @@ func (c *tunnelsCollector) Collect(ch chan<- prom.Metric) {
 			continue // a series may be told once
 		}
 		seen[key] = true
-		protocols[t.Protocol]++
+		protocols[string(t.Protocol)]++
 		send(c.up, 1, t.Server, t.ServerID)
 		if t.RTT > 0 {
 			send(c.rtt, t.RTT.Seconds(), t.Server, t.ServerID)

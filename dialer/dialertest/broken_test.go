@@ -50,7 +50,7 @@ var broken = []struct {
 	{"CloseWakesRead", conns(deafToClose), "Close to wake Read"},
 	{"CloseWakesRead", conns(closeWaitsForRead), "Close to wake Read"},
 	{"CloseWakesWrite", conns(deafToClose), "Close to wake Write"},
-	{"Refused", returnsBareErrors, "want a *dialer.Error"},
+	{"Refused", returnsBareErrors, "dialer.Wrap(dialer.CauseOf(ctx, err), dialer.HopTarget, network, address)"},
 	{"Refused", blamesNobody, "want dialer.ErrRefused"},
 	{"UnknownNetwork", anyNetworkIsTCP, "begin DialContext with"},
 	{"UnknownNetwork", returnsBareErrors, "it failed with a net.UnknownNetworkError"},

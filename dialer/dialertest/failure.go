@@ -100,7 +100,8 @@ func checkFailed(t testing.TB, d dialed) *dialer.Error {
 	}
 	de, ok := errors.AsType[*dialer.Error](d.err)
 	if !ok {
-		t.Fatalf("got a %T, want a *dialer.Error: %v", d.err, d.err)
+		t.Fatalf("got a %T, want a *dialer.Error: %v\nA dial that fails returns\n"+
+			"\tnil, dialer.Wrap(dialer.CauseOf(ctx, err), dialer.HopTarget, network, address)", d.err, d.err)
 	}
 	if de.Hop == "" {
 		t.Errorf("the error names no hop: %v", de)

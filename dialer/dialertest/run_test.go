@@ -44,3 +44,27 @@ func TestRunFails(t *testing.T) {
 		}
 	}
 }
+
+const emptyRun = "DIALERTEST_EMPTY_RUN"
+
+// TestEmptyRun runs the whole suite without a Dialer, in the process that
+// TestRunWithoutDialer starts.
+func TestEmptyRun(t *testing.T) {
+	if os.Getenv(emptyRun) == "" {
+		t.Skip("TestRunWithoutDialer runs this")
+	}
+	dialertest.Run(t, func(t *testing.T) dialertest.Fixture { return dialertest.Fixture{} })
+}
+
+// TestRunWithoutDialer: what is wrong with the Fixture is said once.
+func TestRunWithoutDialer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestEmptyRun$", "-test.v")
+	cmd.Env = append(os.Environ(), emptyRun+"=1")
+	out, err := cmd.CombinedOutput()
+	if n := strings.Count(string(out), "set Fixture.Dialer"); err == nil || n != 1 {
+		t.Errorf("%v, said %d times, want once:\n%s", err, n, out)
+	}
+}

@@ -48,7 +48,7 @@ func ReadRequest(r io.Reader) (target string, early []byte, err error) {
 func check(req *http.Request) error {
 	switch {
 	case req.ProtoMajor != 1:
-		return &StatusError{http.StatusHTTPVersionNotSupported, "want HTTP/1.1"}
+		return &StatusError{http.StatusHTTPVersionNotSupported, "want HTTP/1.1; a client that speaks gRPC needs a front end in mode grpc"}
 	case req.Method != http.MethodConnect:
 		return &StatusError{http.StatusMethodNotAllowed, "want the method CONNECT"}
 	case unescape(req.RequestURI) != req.URL.Host:

@@ -77,7 +77,7 @@ func ReadResponse(r io.Reader, patience func()) (early []byte, err error) {
 		case err != nil && in.err != nil:
 			return nil, in.err
 		case err != nil:
-			return nil, fmt.Errorf("no HTTP answer: %s", limit(printable(err.Error()), 200))
+			return nil, fmt.Errorf("no HTTP answer; does the server speak gRPC? %s", limit(printable(err.Error()), 200))
 		case resp.StatusCode == http.StatusOK:
 			return buffered(br), nil
 		case resp.StatusCode/100 != 1 || resp.StatusCode == http.StatusSwitchingProtocols:

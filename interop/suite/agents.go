@@ -109,7 +109,7 @@ func serverHello(t *testing.T) {
 		}
 	}
 	info := w.server.Agents()[0]
-	if info.Protocol != string(konnectivity.ProtocolPackets) || info.Identifiers.String() != "host=node-1&ipv4=10.0.0.1" {
+	if info.Protocol != konnectivity.ProtocolPackets || info.Identifiers.String() != "host=node-1&ipv4=10.0.0.1" {
 		t.Errorf("the server knows the agent as %+v", info)
 	}
 	// An agent may claim nothing, and leave that out.

@@ -59,7 +59,7 @@ func agentHello(t *testing.T) {
 			t.Errorf("%s is %q, want %q", key, got, want)
 		}
 	}
-	if got := a.Tunnels()[0].Protocol; got != string(konnectivity.ProtocolPackets) {
+	if got := a.Tunnels()[0].Protocol; got != konnectivity.ProtocolPackets {
 		t.Errorf("the agent calls the protocol %q, want %q", got, konnectivity.ProtocolPackets)
 	}
 }

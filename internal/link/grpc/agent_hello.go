@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -135,6 +136,10 @@ func awaitReply(stream grpc.ClientStream) (message.Reply, error) {
 	}
 	if reply, ok := refused(err); ok {
 		return reply, &link.RefusedError{Reply: reply}
+	}
+	if status.Code(err) == codes.Unimplemented {
+		// In words alone: as a status it would be taken for a tunnel's end.
+		return message.Reply{}, fmt.Errorf("hello: this is a front end's port, not the agents': %s", short(status.Convert(err).Message()))
 	}
 	return message.Reply{}, fmt.Errorf("hello: %w", err)
 }
