@@ -115,6 +115,9 @@ func (s *Session) reason(err error) error {
 
 // Open implements link.Session.
 func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, error) {
+	if n := max(len(network), len(address)); n > link.MaxAddress {
+		return nil, fmt.Errorf("a network or address of %d bytes: want at most %d", n, link.MaxAddress)
+	}
 	if s.Load() >= s.l.maxConns() {
 		return nil, s.l.errFull()
 	}
