@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/streamconn"
 	"github.com/sallyport/sallyport/internal/wire"
 )
@@ -29,15 +30,25 @@ type dial struct {
 // local is the agent's end of the connection, the address that the target sees,
 // or nil when the agent did not say.
 func (d dial) local(p *wire.Packet) net.Addr {
-	if p.Local == "" {
+	local := sane(p.Local)
+	if local == "" {
 		return nil
 	}
-	return streamconn.Addr("tcp", p.Local)
+	return streamconn.Addr("tcp", local)
 }
 
 // remote is the target as the agent reached it, or as it was asked for.
 func (d dial) remote(p *wire.Packet) net.Addr {
-	return streamconn.Addr(d.network, cmp.Or(p.Remote, d.address))
+	return streamconn.Addr(d.network, cmp.Or(sane(p.Remote), d.address))
+}
+
+// sane returns an address that an agent has told, or nothing where it is longer
+// than any: it is kept for as long as its connection.
+func sane(address string) string {
+	if len(address) > link.MaxAddress {
+		return ""
+	}
+	return address
 }
 
 // outcome is how a dial ended.
