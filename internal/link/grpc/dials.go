@@ -17,7 +17,8 @@ import (
 type dials struct {
 	mu      sync.Mutex
 	pending map[int64]dial
-	err     error // why there can be no more
+	given   abandoned // up, and not answered
+	err     error     // why there can be no more
 }
 
 // dial is one of them.
@@ -83,13 +84,35 @@ func newRandom() int64 {
 	return int64(binary.LittleEndian.Uint64(b[:]) >> 1)
 }
 
-// take removes a dial. Whoever has taken it, and nobody else, sends its outcome.
+// take removes a dial that the agent has answered. Whoever has taken it, and
+// nobody else, sends its outcome.
 func (d *dials) take(random int64) (taken dial, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	taken, ok = d.pending[random]
 	delete(d.pending, random)
+	d.given.remove(random)
 	return taken, ok
+}
+
+// abandon removes a dial of which the agent knows, and whose answer nobody waits
+// for any more. It reports whether it was there; if not, there is an outcome.
+func (d *dials) abandon(random int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.pending[random]
+	delete(d.pending, random)
+	if ok {
+		d.given.add(random)
+	}
+	return ok
+}
+
+// owed is how many dials the agent may be at.
+func (d *dials) owed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.pending) + d.given.len()
 }
 
 // fail ends every dial with err, and refuses further ones.
@@ -105,6 +128,7 @@ func (d *dials) fail(err error) {
 	}
 }
 
+// len is how many dials somebody waits for.
 func (d *dials) len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

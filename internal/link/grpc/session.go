@@ -26,6 +26,8 @@ type Session struct {
 	closing   chan struct{} // closed when the connection has to go
 	done      chan struct{} // closed when the tunnel has ended
 	called    atomic.Bool   // Connect was called
+	separate  atomic.Bool   // streams for connections are agreed to
+	silent    atomic.Int64  // streams for connections that have said nothing yet
 
 	// Set before Up.
 	control *packet.Carrier // of the Connect stream
@@ -139,7 +141,7 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 		return r.conn, r.err
 	case <-ctx.Done():
 	}
-	if _, ok := s.dials.take(random); ok {
+	if s.dials.abandon(random) {
 		s.control.Send(&wire.Packet{Type: wire.DialCls, Random: random})
 	} else if r := <-result; r.conn != nil { // in the same moment
 		reset(r.conn, dialer.Canceled.Err())
