@@ -128,6 +128,13 @@ func (d *dials) fail(err error) {
 	}
 }
 
+// abandoned is how many of them nobody waits for.
+func (d *dials) abandoned() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given.len()
+}
+
 // len is how many dials somebody waits for.
 func (d *dials) len() int {
 	d.mu.Lock()
