@@ -3,6 +3,8 @@ package konnectivity
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -22,6 +24,7 @@ type arrival struct {
 	peer    Peer
 	session *agentSession // once it is admitted
 	no      AgentRefusal  // what to tell should it not be
+	untold  error         // why it was not, where it was not told; or nil
 }
 
 // serverLink is the server's end of one tunnel, of whatever protocol.
@@ -48,7 +51,9 @@ func (a *arrival) serve(ctx context.Context, p Protocol) {
 	}()
 	err := a.link(p).Serve(ctx, a.conn)
 	if a.session == nil || a.session.tunnel == nil {
-		a.no.Err = err
+		if a.no.Err = err; a.untold != nil {
+			a.no.Err = fmt.Errorf("%w: %w", err, a.untold)
+		}
 		a.server.refused(a.no)
 	}
 }
@@ -95,6 +100,9 @@ func (a *arrival) admit(ctx context.Context, h message.Hello) (message.Status, e
 	}
 	user, status, err := s.authenticate(ctx, a.peer, h.Token)
 	if err != nil {
+		if unchecked, ok := errors.AsType[*uncheckedError](err); ok {
+			a.untold = unchecked.why
+		}
 		return status, err
 	}
 	if user != nil {
