@@ -82,12 +82,15 @@ func (a *arrival) link(p Protocol) serverLink {
 
 // authorize decides about the agent's hello.
 func (a *arrival) authorize(ctx context.Context, h message.Hello) message.Reply {
-	defer a.settled() // a refused agent may take its time to read why
 	a.no.AgentID = h.AgentID
 	reply := message.Reply{ServerID: a.server.cfg.ID, ServerCount: a.server.cfg.serverCount()}
 	if status, err := a.admit(ctx, h); err != nil {
+		// It may take its time to read why, and counts for as long: those who come to
+		// be refused would hold any number of connections otherwise.
 		reply.Status, reply.Text = status, err.Error()
+		return reply
 	}
+	a.settled()
 	return reply
 }
 
