@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type arrival struct {
 	peer    Peer
 	session *agentSession // once it is admitted
 	no      AgentRefusal  // what to tell should it not be
+	untold  error         // why it was not, where it was not told; or nil
 }
 
 // serverLink is the server's end of one tunnel, of whatever protocol.
@@ -52,7 +54,9 @@ func (a *arrival) serve(ctx context.Context, p Protocol) {
 	}()
 	err := a.link(p).Serve(ctx, a.conn)
 	if a.session == nil || a.session.tunnel == nil {
-		a.no.Err = err
+		if a.no.Err = err; a.untold != nil {
+			a.no.Err = fmt.Errorf("%w: %w", err, a.untold)
+		}
 		a.server.refused(a.no)
 	}
 }
@@ -81,12 +85,15 @@ func (a *arrival) link(p Protocol) serverLink {
 
 // authorize decides about the agent's hello.
 func (a *arrival) authorize(ctx context.Context, h message.Hello) message.Reply {
-	defer a.settled() // a refused agent may take its time to read why
 	a.no.AgentID = h.AgentID
 	reply := message.Reply{ServerID: a.server.cfg.ID, ServerCount: a.server.cfg.serverCount()}
 	if status, err := a.admit(ctx, h); err != nil {
+		// It may take its time to read why, and counts for as long: those who come to
+		// be refused would hold any number of connections otherwise.
 		reply.Status, reply.Text = status, err.Error()
+		return reply
 	}
+	a.settled()
 	return reply
 }
 
@@ -99,6 +106,9 @@ func (a *arrival) admit(ctx context.Context, h message.Hello) (message.Status, e
 	}
 	user, status, err := s.authenticate(ctx, a.peer, h.Token)
 	if err != nil {
+		if unchecked, ok := errors.AsType[*uncheckedError](err); ok {
+			a.untold = unchecked.why
+		}
 		return status, err
 	}
 	if user != nil {

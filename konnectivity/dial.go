@@ -27,7 +27,7 @@ const minShare = 2 * time.Second
 func (s *Server) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, err := checkDestination(network, address)
 	if err != nil {
-		return nil, &dialer.Error{Hop: dialer.HopSelect, Network: network, Address: address, Err: err}
+		return nil, &dialer.Error{Hop: dialer.HopSelect, Network: brief(network), Address: brief(address), Err: err}
 	}
 	if s.closing() {
 		return nil, &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: ErrServerClosed}
@@ -99,12 +99,16 @@ func shareOf(ctx context.Context, left int) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, max(remaining/time.Duration(left), min(minShare, remaining)))
 }
 
-// checkDestination refuses what no agent could dial.
+// checkDestination refuses what no agent could dial. Its errors are short,
+// whatever it is given.
 func checkDestination(network, address string) (host string, err error) {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:
-		return "", fmt.Errorf("network %q: want tcp, tcp4 or tcp6", network)
+		return "", fmt.Errorf("network %q: want tcp, tcp4 or tcp6", brief(network))
+	}
+	if len(address) > link.MaxAddress {
+		return "", fmt.Errorf("address of %d bytes: want at most %d", len(address), link.MaxAddress)
 	}
 	if strings.Contains(address, "://") {
 		return "", fmt.Errorf("address %q: want host:port, not a URL", address)
@@ -124,6 +128,9 @@ func checkDestination(network, address string) (host string, err error) {
 	}
 	return host, nil
 }
+
+// brief bounds what a caller has made up, for errors and logs.
+func brief(s string) string { return s[:min(len(s), link.MaxAddress)] }
 
 func portOf(address string) uint16 {
 	_, port, _ := net.SplitHostPort(address)

@@ -1,9 +1,11 @@
 package konnectivity
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -105,10 +107,11 @@ func (s *Server) removeListener(ln net.Listener) {
 	delete(s.listeners, ln)
 }
 
-// addConn takes the conn of an agent that has yet to say who it is. Such conns
-// are few: when there are too many the oldest one is closed, so that those who
-// connect and say nothing keep nobody out. settled, which may be called again,
-// ends that state.
+// addConn takes the conn of an agent that has yet to say who it is, or to read
+// that it was refused. Such conns are few: when there are too many, one of them
+// is closed, so that those who connect and say nothing keep nobody out. Which one
+// is left to chance: in a flood the oldest would be whoever takes more than a
+// moment for its handshake. settled, which may be called again, ends that state.
 func (s *Server) addConn(c net.Conn) (settled func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +120,7 @@ func (s *Server) addConn(c net.Conn) (settled func(), ok bool) {
 	}
 	s.conns[c] = struct{}{}
 	if s.setups.Len() >= s.cfg.maxHandshakes() {
-		s.setups.Remove(s.setups.Front()).(net.Conn).Close()
+		s.setups.Remove(s.anySetup()).(net.Conn).Close()
 	}
 	place := s.setups.PushBack(c)
 	return func() {
@@ -125,6 +128,15 @@ func (s *Server) addConn(c net.Conn) (settled func(), ok bool) {
 		defer s.mu.Unlock()
 		s.setups.Remove(place) // does nothing the second time
 	}, true
+}
+
+// anySetup picks one of those that are being set up. s.mu is held.
+func (s *Server) anySetup() *list.Element {
+	picked := s.setups.Front()
+	for range rand.IntN(s.setups.Len()) {
+		picked = picked.Next()
+	}
+	return picked
 }
 
 func (s *Server) removeConn(c net.Conn) {

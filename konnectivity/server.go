@@ -38,7 +38,7 @@ type Server struct {
 	sessions  map[*agentSession]struct{}
 	twins     map[instance][]*agentSession // of one process, the newest last
 	places    places
-	setups    list.List     // of net.Conn: tunnels being set up, the oldest first
+	setups    list.List     // of net.Conn: tunnels being set up
 	arrived   chan struct{} // closed, and replaced, when an agent comes
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after

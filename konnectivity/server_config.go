@@ -75,8 +75,9 @@ type ServerConfig struct {
 	// take the place of the others. Zero means 8.
 	MaxTunnelsPerAgent int
 
-	// MaxHandshakes bounds the tunnels that are being set up. When there are more,
-	// the one that has taken longest is given up for the newest. Zero means 128.
+	// MaxHandshakes bounds the tunnels that are being set up, and those refused that
+	// are reading why. When there are more, any one of them is given up for the
+	// newest. Zero means 128.
 	MaxHandshakes int
 
 	// MemoryPerAgent bounds what one agent's connections may hold in receive

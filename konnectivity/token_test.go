@@ -164,7 +164,7 @@ func TestAuthenticatorTroubles(t *testing.T) {
 		"its backend is down": {
 			TokenAuthenticatorFunc(func(_ context.Context, token string) (User, error) {
 				return User{}, errors.New("the API server says 503 to " + token)
-			}), "the token could not be checked: the API server says 503 to [token]", false,
+			}), "the token could not be checked now", false,
 		},
 		"no name": {
 			TokenAuthenticatorFunc(func(context.Context, string) (User, error) { return User{UID: "1"}, nil }),
@@ -188,6 +188,14 @@ func TestAuthenticatorTroubles(t *testing.T) {
 			})
 			if len(w.srv.Agents()) != 0 {
 				t.Error("it was admitted")
+			}
+			if name == "its backend is down" { // which is for the server's log alone
+				eventually(t, "the server's log", func() bool {
+					return strings.Contains(w.logs.String(), "could not be checked now: the API server says 503 to [token]")
+				})
+				if err := a.Tunnels()[0].Err; strings.Contains(err.Error()+w.agentLogs.String(), "API server") {
+					t.Errorf("the agent learns what the server's own business is: %v", err)
+				}
 			}
 			w.noSecrets(goodToken)
 		})

@@ -22,6 +22,10 @@ const (
 	ALPNGRPC    = "h2" // as upstream speaks it
 )
 
+// MaxAddress bounds a destination, host:port, in bytes. The longest there is, a
+// name of 253 bytes or an address with its zone, is well below.
+const MaxAddress = 300
+
 // Session is one live tunnel as the end sees it that opens connections.
 type Session interface {
 	// Open asks the agent to connect. ctx bounds the dial on both sides. The conn

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 
+	"google.golang.org/grpc"
+
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link/packet"
 	"github.com/sallyport/sallyport/internal/relay"
@@ -189,7 +191,7 @@ func (a *Agent) serveStream(q *asked, target net.Conn) error {
 	if !q.onGiveUp(cancel) {
 		return context.Canceled
 	}
-	stream, err := a.client.NewStream(ctx, &bothWays, methodConnection)
+	stream, err := a.client.NewStream(ctx, &bothWays, methodConnection, grpc.MaxCallRecvMsgSize(maxMessage))
 	if err != nil {
 		return fmt.Errorf("opening a stream for the connection: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -22,9 +21,6 @@ import (
 // serveConnect serves the call to Connect, from the hello to the end of the
 // tunnel.
 func (s *Session) serveConnect(stream grpc.ServerStream) error {
-	if s.called.Swap(true) {
-		return status.Error(codes.FailedPrecondition, "one Connect call per connection, and this one has had it")
-	}
 	close(s.connected)
 	defer close(s.served)
 	hello, err := s.hello(stream)
@@ -113,6 +109,7 @@ func (s *Session) prepare(stream grpc.ServerStream, features []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.control = control
+	s.separate.Store(s.streams) // from here on; what they need is there
 	if s.err != nil {
 		control.Close(s.err)
 	}

@@ -27,6 +27,7 @@ const connectionID = 1
 // serveConnection serves a stream that the agent has opened for a connection.
 func (s *Session) serveConnection(stream grpc.ServerStream) error {
 	p, err := s.firstWord(stream)
+	s.silent.Add(-1) // admit has counted it
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/streamconn"
 	"github.com/sallyport/sallyport/internal/wire"
 )
@@ -16,7 +17,8 @@ import (
 type dials struct {
 	mu      sync.Mutex
 	pending map[int64]dial
-	err     error // why there can be no more
+	given   abandoned // up, and not answered
+	err     error     // why there can be no more
 }
 
 // dial is one of them.
@@ -29,15 +31,25 @@ type dial struct {
 // local is the agent's end of the connection, the address that the target sees,
 // or nil when the agent did not say.
 func (d dial) local(p *wire.Packet) net.Addr {
-	if p.Local == "" {
+	local := sane(p.Local)
+	if local == "" {
 		return nil
 	}
-	return streamconn.Addr("tcp", p.Local)
+	return streamconn.Addr("tcp", local)
 }
 
 // remote is the target as the agent reached it, or as it was asked for.
 func (d dial) remote(p *wire.Packet) net.Addr {
-	return streamconn.Addr(d.network, cmp.Or(p.Remote, d.address))
+	return streamconn.Addr(d.network, cmp.Or(sane(p.Remote), d.address))
+}
+
+// sane returns an address that an agent has told, or nothing where it is longer
+// than any: it is kept for as long as its connection.
+func sane(address string) string {
+	if len(address) > link.MaxAddress {
+		return ""
+	}
+	return address
 }
 
 // outcome is how a dial ended.
@@ -72,13 +84,35 @@ func newRandom() int64 {
 	return int64(binary.LittleEndian.Uint64(b[:]) >> 1)
 }
 
-// take removes a dial. Whoever has taken it, and nobody else, sends its outcome.
+// take removes a dial that the agent has answered. Whoever has taken it, and
+// nobody else, sends its outcome.
 func (d *dials) take(random int64) (taken dial, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	taken, ok = d.pending[random]
 	delete(d.pending, random)
+	d.given.remove(random)
 	return taken, ok
+}
+
+// abandon removes a dial of which the agent knows, and whose answer nobody waits
+// for any more. It reports whether it was there; if not, there is an outcome.
+func (d *dials) abandon(random int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.pending[random]
+	delete(d.pending, random)
+	if ok {
+		d.given.add(random)
+	}
+	return ok
+}
+
+// owed is how many dials the agent may be at.
+func (d *dials) owed() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.pending) + d.given.len()
 }
 
 // fail ends every dial with err, and refuses further ones.
@@ -94,6 +128,14 @@ func (d *dials) fail(err error) {
 	}
 }
 
+// abandoned is how many of them nobody waits for.
+func (d *dials) abandoned() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given.len()
+}
+
+// len is how many dials somebody waits for.
 func (d *dials) len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -49,14 +49,17 @@ func TestMalformedPacketsToTheServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var down error
-				s, r := rawSession(t, func(l *Server) { l.Down = func(_ *Session, err error) { down = err } })
+				_, r := ownSession(t, func(l *Server) { l.Down = func(_ *Session, err error) { down = err } })
 				first := r.openBytes(methodConnection)
 				first.SendMsg(packet)
 				if err := first.RecvMsg(new(wire.Packet)); status.Code(err) != codes.Internal {
 					t.Errorf("on a stream of its own: %v", err)
 				}
-				openVia(t, s, r, 1).Close() // the session does not mind
-				expect(t, r.stream, wire.CloseReq)
+				second := r.open(methodConnection, nil) // the session does not mind
+				send(t, second, &wire.Packet{Type: wire.DialRsp, Random: 1, ConnectID: 1})
+				if err := second.RecvMsg(new(wire.Packet)); status.Code(err) != codes.NotFound {
+					t.Errorf("on the next one: %v", err)
+				}
 				synctest.Wait()
 				if down != nil {
 					t.Errorf("the session ended: %v", down)

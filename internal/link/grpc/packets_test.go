@@ -88,7 +88,7 @@ func TestPendingDialsFailWithTheTunnel(t *testing.T) {
 // The words of upstream's agent tell the kind, as do the numbers of ours.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, r := rawSession(t)
+		s, r := rawSession(t, func(l *Server) { l.NoStreams = true })
 		for _, c := range []struct {
 			rsp  wire.Packet
 			kind dialer.Kind

@@ -28,6 +28,15 @@ var anAgent = metadata.Pairs("agentID", "edge", "agentIdentifiers", "host=a")
 // newRawAgent calls Connect on a Server. It returns when the server has answered.
 func newRawAgent(t testing.TB, near net.Conn, md metadata.MD, opts ...grpc.CallOption) *rawAgent {
 	t.Helper()
+	r := newRawClient(t, near)
+	r.stream = r.open(methodConnect, md, opts...)
+	r.header, _ = r.stream.Header()
+	return r
+}
+
+// newRawClient is a rawAgent that has yet to call Connect.
+func newRawClient(t testing.TB, near net.Conn) *rawAgent {
+	t.Helper()
 	client, err := grpc.NewClient("passthrough:///server",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return near, nil }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -37,10 +46,7 @@ func newRawAgent(t testing.TB, near net.Conn, md metadata.MD, opts ...grpc.CallO
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rawAgent{t: t, client: client}
-	r.stream = r.open(methodConnect, md, opts...)
-	r.header, _ = r.stream.Header()
-	return r
+	return &rawAgent{t: t, client: client}
 }
 
 func (r *rawAgent) open(method string, md metadata.MD, opts ...grpc.CallOption) grpc.ClientStream {

@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/tap"
 
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/wire"
@@ -56,39 +55,30 @@ const (
 	connWindow = 4 << 20
 	// maxHeader bounds the metadata of a call.
 	maxHeader = 64 << 10
+	// maxMessage bounds a packet between our own ends, which send 32 KiB of DATA at
+	// most. gRPC opens a stream's window for as much as a message announces, and
+	// holds what has come of it.
+	maxMessage = 64 << 10
+	// spare is how many streams may be about to end, or to be refused.
+	spare = 16
 	// lingerTime is how long a connection is held for its peer to read why the
 	// tunnel has ended, and hang up.
 	lingerTime = 2 * time.Second
 )
-
-// hardStop is where a stream's context keeps the function that ends it. The
-// handler could end a stream only by returning, which it cannot do while it
-// receives.
-type hardStop struct{}
-
-func makeStoppable(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithCancel(ctx) // and gRPC cancels the parent
-	return context.WithValue(ctx, hardStop{}, cancel), nil
-}
-
-func stopper(ctx context.Context) context.CancelFunc {
-	return ctx.Value(hardStop{}).(context.CancelFunc)
-}
 
 // newGRPC returns the gRPC server of one agent's connection.
 func (l *Server) newGRPC(s *Session) *grpc.Server {
 	opts := []grpc.ServerOption{
 		grpc.Creds(finished{}),
 		grpc.ForceServerCodecV2(wire.Codec{}),
-		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.MaxRecvMsgSize(l.maxMessage()),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.ConnectionTimeout(l.HelloTimeout),
-		grpc.InTapHandle(makeStoppable),
+		grpc.InTapHandle(s.admit),
 		grpc.WaitForHandlers(true),
 		// Agents may ping as they please, with connections or without.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
 	}
-	const spare = 16 // streams that are about to end, or to be refused
 	if !l.NoStreams {
 		opts = append(opts,
 			grpc.MaxConcurrentStreams(uint32(l.maxConns())+spare),
@@ -175,6 +165,15 @@ func (s *Session) await(ctx context.Context) {
 	case <-s.closing:
 	case <-ctx.Done():
 	}
+}
+
+// maxMessage is larger for upstream's agents, which send what they like. They have
+// one stream.
+func (l *Server) maxMessage() int {
+	if l.NoStreams {
+		return wire.MaxMessage
+	}
+	return maxMessage
 }
 
 func (l *Server) maxConns() int { return cmp.Or(max(l.MaxConns, 0), defaultMaxConns) }

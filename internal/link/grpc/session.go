@@ -26,6 +26,8 @@ type Session struct {
 	closing   chan struct{} // closed when the connection has to go
 	done      chan struct{} // closed when the tunnel has ended
 	called    atomic.Bool   // Connect was called
+	separate  atomic.Bool   // streams for connections are agreed to
+	silent    atomic.Int64  // streams for connections that have said nothing yet
 
 	// Set before Up.
 	control *packet.Carrier // of the Connect stream
@@ -115,7 +117,13 @@ func (s *Session) reason(err error) error {
 
 // Open implements link.Session.
 func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, error) {
-	if s.Load() >= s.l.maxConns() {
+	if n := max(len(network), len(address)); n > link.MaxAddress {
+		return nil, fmt.Errorf("a network or address of %d bytes: want at most %d", n, link.MaxAddress)
+	}
+	if ctx.Err() != nil {
+		return nil, dialer.CauseOf(ctx, ctx.Err())
+	}
+	if s.Load()+s.dials.abandoned() >= s.l.maxConns() {
 		return nil, s.l.errFull()
 	}
 	random, result, err := s.dials.add(network, address)
@@ -127,8 +135,11 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 		left := time.Until(deadline)
 		ask.Timeout = max(left-s.answerTime(left), time.Millisecond)
 	}
-	if err := s.control.Send(ask); err != nil {
+	if err := s.control.Ask(ask); err != nil {
 		s.dials.take(random)
+		if err == packet.ErrBusy {
+			return nil, err
+		}
 		return nil, s.lost()
 	}
 	select {
@@ -136,12 +147,21 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 		return r.conn, r.err
 	case <-ctx.Done():
 	}
-	if _, ok := s.dials.take(random); ok {
-		s.control.Send(&wire.Packet{Type: wire.DialCls, Random: random})
+	s.callOff(ask, result)
+	return nil, dialer.CauseOf(ctx, ctx.Err())
+}
+
+// callOff ends a dial that its user has given up.
+func (s *Session) callOff(ask *wire.Packet, result <-chan outcome) {
+	if s.control.Withdraw(ask) {
+		s.dials.take(ask.Random) // the agent will never hear of it
+		return
+	}
+	if s.dials.abandon(ask.Random) {
+		s.control.Send(&wire.Packet{Type: wire.DialCls, Random: ask.Random})
 	} else if r := <-result; r.conn != nil { // in the same moment
 		reset(r.conn, dialer.Canceled.Err())
 	}
-	return nil, dialer.CauseOf(ctx, ctx.Err())
 }
 
 func reset(c net.Conn, err error) {

@@ -162,6 +162,14 @@ func (c *Carrier) Err() error {
 // many packets unread ends it.
 func (c *Carrier) Send(p *wire.Packet) error { return c.w.control(p, nil) }
 
+// Ask is Send for a request that may be called off. A bounded number of them
+// waits to be sent; beyond that it fails with ErrBusy.
+func (c *Carrier) Ask(p *wire.Packet) error { return c.w.push(item{p: p, ask: true}) }
+
+// Withdraw takes back a request that was given to Ask. It reports whether that
+// has not been sent, and will not be.
+func (c *Carrier) Withdraw(p *wire.Packet) bool { return c.w.withdraw(p) }
+
 // Answer is Send for a packet that the peer has provoked. A peer that provokes
 // many and reads none gets no answer.
 func (c *Carrier) Answer(p *wire.Packet) { c.w.answer(p) }

@@ -16,7 +16,9 @@ var errStopped = os.NewSyscallError("stream", syscall.EPIPE)
 
 // Errors of the carrier itself.
 var (
-	ErrTaken   = errors.New("the connection id is in use")
+	ErrTaken = errors.New("the connection id is in use")
+	// ErrBusy says that a request was not queued, and that nothing else is wrong.
+	ErrBusy    = errors.New("the peer reads too slowly: as many requests wait to be sent as may")
 	errFlood   = errors.New("more packets wait to be sent than a working peer leaves unread")
 	errStalled = errors.New("the consumer made no progress")
 	// errEnded is why connections fail whose peer ended the stream before it had

@@ -3,6 +3,7 @@ package packet
 import (
 	"net"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/sallyport/sallyport/internal/wire"
@@ -11,6 +12,9 @@ import (
 const (
 	// maxControl bounds the packets other than DATA that wait to be sent.
 	maxControl = 16 << 10
+	// maxAsks bounds how many of them are requests. Their users can make more while
+	// the peer does not read, and must not end everybody's stream by it.
+	maxAsks = 1 << 10
 	// maxAnswers bounds how many of them the peer can provoke.
 	maxAnswers = 256
 )
@@ -26,6 +30,7 @@ type writer struct {
 	items   []item       // control packets, of which the first sent are gone
 	sent    int
 	answers int   // of items
+	asks    int   // of items
 	first   *Conn // the ring of those with a Write that waits
 	closing bool  // CloseSend when everything has been sent
 	err     error // nothing is sent any more
@@ -38,6 +43,7 @@ type item struct {
 	p      *wire.Packet
 	after  func()
 	answer bool
+	ask    bool
 }
 
 // start makes sure that somebody sends. w.mu is held.
@@ -100,16 +106,39 @@ func (w *writer) next() (p *wire.Packet, after func()) {
 func (w *writer) nextItem() (*wire.Packet, func()) {
 	it := w.items[w.sent]
 	w.items[w.sent] = item{}
+	w.sent++
+	w.gone(it)
+	return it.p, it.after
+}
+
+// gone is told of an item that waits no more. w.mu is held.
+func (w *writer) gone(it item) {
 	if it.answer {
 		w.answers--
 	}
-	if w.sent++; w.sent == len(w.items) {
+	if it.ask {
+		w.asks--
+	}
+	if w.sent == len(w.items) {
 		w.items, w.sent = w.items[:0], 0
 		if cap(w.items) > 64 {
 			w.items = nil // one burst must not keep its memory
 		}
 	}
-	return it.p, it.after
+}
+
+// withdraw takes p back. It reports whether p has not been sent.
+func (w *writer) withdraw(p *wire.Packet) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := len(w.items) - 1; i >= w.sent; i-- {
+		if it := w.items[i]; it.p == p {
+			w.items = slices.Delete(w.items, i, i+1)
+			w.gone(it)
+			return true
+		}
+	}
+	return false
 }
 
 // data sends b for st. It returns how many bytes were taken, and why not all.
@@ -210,11 +239,16 @@ func (w *writer) append(it item) error {
 		return broken(w.err)
 	case it.answer && w.answers >= maxAnswers:
 		return nil
+	case it.ask && w.asks >= maxAsks:
+		return ErrBusy
 	case len(w.items)-w.sent >= maxControl:
 		return errFlood
 	}
 	if it.answer {
 		w.answers++
+	}
+	if it.ask {
+		w.asks++
 	}
 	w.items = append(w.items, it)
 	w.start()

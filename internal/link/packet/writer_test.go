@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -178,6 +179,64 @@ func TestDataDoesNotOvertakeWhatWasQueued(t *testing.T) {
 		}
 		p.expect(wire.DialRsp, 1)
 		p.expectData(1, "hello")
+		p.stop()
+	})
+}
+
+// Requests that their users call off before they are sent leave nothing behind,
+// however many there are, and those that wait are bounded without an end to the
+// stream.
+func TestAskAndWithdraw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t, true, Config{})
+		request := func(id int) *wire.Packet { return &wire.Packet{Type: wire.DialReq, Random: int64(id), Address: "x:1"} }
+		first := request(1)
+		p.c.Ask(first)
+		synctest.Wait()
+		if p.c.Withdraw(first) {
+			t.Error("one was withdrawn that has been sent")
+		}
+		var sent int
+		for p.c.w.asks < maxAsks {
+			if err := p.c.Ask(request(2)); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+			synctest.Wait() // the road takes a few
+		}
+		last := request(3)
+		if err := p.c.Ask(last); err != ErrBusy {
+			t.Errorf("one too many: %v", err)
+		}
+		if p.c.Withdraw(last) {
+			t.Error("one was withdrawn that was never queued")
+		}
+		if err := p.c.Send(&wire.Packet{Type: wire.Drain}); err != nil {
+			t.Errorf("a packet of another kind: %v", err)
+		}
+		p.c.w.mu.Lock()
+		queued := p.c.w.items[len(p.c.w.items)-2].p
+		p.c.w.mu.Unlock()
+		if !p.c.Withdraw(queued) || p.c.Withdraw(queued) {
+			t.Error("one that waits can be withdrawn, once")
+		}
+		for range 3 * maxControl {
+			r := request(3)
+			if err := p.c.Ask(r); err != nil || !p.c.Withdraw(r) {
+				t.Fatalf("one that waits and is withdrawn: %v", err)
+			}
+		}
+		for _, want := range slices.Concat([]int64{1}, slices.Repeat([]int64{2}, sent-1), []int64{0}) {
+			pkt := new(wire.Packet)
+			if err := p.s.RecvMsg(pkt); err != nil || pkt.Random != want {
+				t.Fatalf("got %v %d, %v, want %d", pkt.Type, pkt.Random, err, want)
+			}
+		}
+		p.c.w.mu.Lock()
+		if n := len(p.c.w.items) + p.c.w.asks; n != 0 {
+			t.Errorf("%d are left", n)
+		}
+		p.c.w.mu.Unlock()
 		p.stop()
 	})
 }

@@ -163,14 +163,18 @@ func (d *dialing) connected(p *wire.Packet) (*packet.Conn, error) {
 		d.carrier.SetPatience(cmp.Or(d.c.Patience, defaultPatience))
 	}
 	local, remote := d.c.Local, streamconn.Addr("tcp", d.address)
-	if p.Local != "" {
+	if isAddress(p.Local) {
 		local = streamconn.Addr("tcp", p.Local)
 	}
-	if p.Remote != "" {
+	if isAddress(p.Remote) {
 		remote = streamconn.Addr("tcp", p.Remote)
 	}
 	return d.carrier.NewConn(p.ConnectID, local, remote)
 }
+
+// isAddress reports whether the server has told an address, and none that is
+// longer than any: it is kept for as long as its conn.
+func isAddress(s string) bool { return s != "" && len(s) <= link.MaxAddress }
 
 // refusal is a DIAL_RSP that says no. Upstream's says it in words alone.
 func refusal(p *wire.Packet) *link.Refusal {

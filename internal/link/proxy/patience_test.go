@@ -21,8 +21,7 @@ import (
 // end. announce is the metadata of its header. told gets what it receives.
 func flooded(t *testing.T, extended bool, patience time.Duration, told chan<- wire.Type) *Client {
 	t.Helper()
-	gs := grpc.NewServer(grpc.ForceServerCodecV2(wire.Codec{}), grpc.WaitForHandlers(true))
-	gs.RegisterService(Service(func(stream grpc.ServerStream) error {
+	c := clientOf(t, func(stream grpc.ServerStream) error {
 		req := new(wire.Packet)
 		if err := stream.RecvMsg(req); err != nil {
 			return err
@@ -46,7 +45,16 @@ func flooded(t *testing.T, extended bool, patience time.Duration, told chan<- wi
 		}
 		told <- p.Type
 		return nil
-	}), nil)
+	})
+	c.Patience = patience
+	return c
+}
+
+// clientOf is a client of a server that serves each stream so.
+func clientOf(t *testing.T, serve func(grpc.ServerStream) error) *Client {
+	t.Helper()
+	gs := grpc.NewServer(grpc.ForceServerCodecV2(wire.Codec{}), grpc.WaitForHandlers(true))
+	gs.RegisterService(Service(serve), nil)
 	path := filepath.Join(t.TempDir(), "s")
 	ln, err := net.Listen("unix", path)
 	if err != nil {
@@ -60,7 +68,7 @@ func flooded(t *testing.T, extended bool, patience time.Duration, told chan<- wi
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(); gs.Stop(); running.Wait() })
-	return &Client{Conn: conn, Patience: patience, Go: func(read func()) bool { running.Go(read); return true }}
+	return &Client{Conn: conn, Go: func(read func()) bool { running.Go(read); return true }}
 }
 
 // A server of upstream's would let a conn that nobody reads hold up all others,
