@@ -156,7 +156,7 @@ func (s *Server) leave(a *agentSession) {
 
 // words are why, for a log line that says already who was refused.
 func (no *AgentRefusal) words() string {
-	re, ok := errors.AsType[*link.RefusedError](no.Err)
+	re, ok := no.Err.(*link.RefusedError) // and nothing beside, which is for the log too
 	if !ok {
 		return no.Err.Error()
 	}
