@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -66,6 +67,29 @@ func TestFrontendStreamsWithoutDial(t *testing.T) {
 	}
 }
 
+// TestFrontendDrainsIdleStreams: a front end that leaves waits for no stream that
+// may ask for something yet.
+func TestFrontendDrainsIdleStreams(t *testing.T) {
+	leak.Check(t)
+	fr := newFront(t, ModeGRPC, overUnix, func(c *FrontendConfig) { c.HandshakeTimeout = time.Hour })
+	streams := idleStreams(t, fr, 20)
+	eventually(t, "the streams to be there", func() bool {
+		fr.f.mu.Lock()
+		defer fr.f.mu.Unlock()
+		return fr.f.streams == len(streams)
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := fr.f.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	for _, st := range streams {
+		if code := endOf(t, st); code != codes.Unavailable {
+			t.Errorf("a stream without a DIAL_REQ ended with %v", code)
+		}
+	}
+}
+
 // TestFrontendMaxStreams: streams are bounded as connections are, with a few to
 // spare, whatever they ask for.
 func TestFrontendMaxStreams(t *testing.T) {
@@ -112,22 +136,30 @@ func TestPerClientConfigWithoutAuthorities(t *testing.T) {
 	}
 	t.Setenv("SSL_CERT_FILE", file)
 	pair := stranger.MustPair(t, testpki.Leaf{CommonName: "mallory"})
-	without := func(c *tls.Config) {
-		inner := c.Clone()
-		inner.ClientCAs = nil
-		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return inner, nil }
-	}
-	fr := newFront(t, ModeHTTPConnect, overTLS13, func(c *FrontendConfig) { without(c.TLS) })
-	w := newWorld(t, func(c *ServerConfig) { without(c.TLS) })
-	for address, alpn := range map[string]string{fr.address(): "http/1.1", w.addr: "h2"} {
-		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}, NextProtos: []string{alpn}})
-		if err == nil {
-			c.SetReadDeadline(time.Now().Add(10 * time.Second))
-			_, err = c.Read(make([]byte, 1)) // in TLS 1.3 the refusal comes here
-			c.Close()
-		}
-		if err == nil || !strings.Contains(err.Error(), "remote error") {
-			t.Errorf("%s: %v, want the handshake refused", alpn, err)
+	for name, without := range map[string]func(*tls.Config){
+		"another": func(c *tls.Config) {
+			inner := c.Clone()
+			inner.ClientCAs = nil
+			c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return inner, nil }
+		},
+		"the same": func(c *tls.Config) {
+			c.ClientCAs = nil
+			c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }
+		},
+	} {
+		fr := newFront(t, ModeHTTPConnect, overTLS13, func(c *FrontendConfig) { without(c.TLS) })
+		w := newWorld(t, func(c *ServerConfig) { without(c.TLS) })
+		for address, alpn := range map[string]string{fr.address(): "http/1.1", w.addr: "h2"} {
+			c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}, NextProtos: []string{alpn}})
+			if err == nil {
+				c.SetReadDeadline(time.Now().Add(10 * time.Second))
+				io.WriteString(c, "GET / HTTP/1.1\r\n\r\n")
+				_, err = c.Read(make([]byte, 1)) // in TLS 1.3 the refusal comes here
+				c.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), "remote error") {
+				t.Errorf("%s, %s: %v, want the handshake refused", name, alpn, err)
+			}
 		}
 	}
 }

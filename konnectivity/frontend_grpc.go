@@ -28,15 +28,17 @@ type grpcProtocol struct {
 	conns  *handover
 	work   sync.WaitGroup // the server, and what outlives its streams
 	down   context.CancelFunc
+	leave  context.CancelFunc // for the streams that have not asked for anything
 }
 
 // newGRPCProtocol returns a protocol that serves until ctx ends or drain and the
 // end of its clients. It has to be joined.
 func newGRPCProtocol(ctx context.Context, f *Frontend) *grpcProtocol {
 	serving, down := context.WithCancel(ctx)
-	p := &grpcProtocol{f: f, conns: newHandover(), down: down}
+	leaving, leave := context.WithCancel(serving)
+	p := &grpcProtocol{f: f, conns: newHandover(), down: down, leave: leave}
 	p.server = grpc.NewServer(f.grpcOptions()...)
-	s := &proxy.Server{Work: &p.work, FirstWord: f.cfg.handshakeTimeout()}
+	s := &proxy.Server{Work: &p.work, FirstWord: f.cfg.handshakeTimeout(), Leaving: leaving}
 	s.Dial = func(dialing context.Context, network, address string) (net.Conn, func(), error) {
 		return f.openTarget(dialing, ctx, network, address)
 	}
@@ -92,8 +94,12 @@ func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func())
 	}
 }
 
-// drain tells the clients to open no more streams.
-func (p *grpcProtocol) drain() { p.work.Go(p.server.GracefulStop) }
+// drain tells the clients to open no more streams, and ends those on which
+// nothing has been asked for.
+func (p *grpcProtocol) drain() {
+	p.leave()
+	p.work.Go(p.server.GracefulStop)
+}
 
 func (p *grpcProtocol) join() {
 	p.down()

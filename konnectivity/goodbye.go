@@ -27,9 +27,15 @@ type socket struct {
 	ended atomic.Bool
 }
 
+// Read reads. An end that comes with bytes is told by the next Read, for those
+// bytes may be the goodbye.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
-	if err == io.EOF {
+	switch {
+	case err != io.EOF:
+	case n > 0:
+		return n, nil
+	default:
 		s.ended.Store(true)
 	}
 	return n, err

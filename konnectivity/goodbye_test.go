@@ -87,3 +87,54 @@ func TestFrontendCutsWrappedConns(t *testing.T) {
 		t.Error("the target read a clean end")
 	}
 }
+
+// TestGoodbyeWithTheEnd: a conn may tell its end together with its last bytes,
+// which are the goodbye.
+func TestGoodbyeWithTheEnd(t *testing.T) {
+	ca := testpki.MustCA(t, "front")
+	cfg := serverTLS(t, ca)
+	cfg.ClientAuth = tls.NoClientCert
+	address := target(t, func(c net.Conn) {
+		tc := tls.Server(c, cfg)
+		io.WriteString(tc, half)
+		tc.Close()
+	})
+	raw, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	last := &lastTogether{Conn: raw}
+	tc := tls.Client(&socket{Conn: last}, &tls.Config{InsecureSkipVerify: true})
+	if err := tc.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	last.rest = true
+	if got, err := io.ReadAll(honest(tc)); string(got) != half || err != nil {
+		t.Errorf("read %q, %v, want a clean end", got, err)
+	}
+}
+
+// lastTogether is a conn whose Read waits for the rest of what there is, once told
+// to, and returns it with the end.
+type lastTogether struct {
+	net.Conn
+	rest bool
+	all  []byte
+	done bool
+}
+
+func (l *lastTogether) Read(p []byte) (int, error) {
+	if !l.rest {
+		return l.Conn.Read(p)
+	}
+	if !l.done {
+		l.all, _ = io.ReadAll(l.Conn)
+		l.done = true
+	}
+	n := copy(p, l.all)
+	if l.all = l.all[n:]; len(l.all) > 0 {
+		return n, nil
+	}
+	return n, io.EOF
+}

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// errNoClientCAs refuses a handshake: a configuration made for one client that
+// errNoClientCAs refuses a handshake: a configuration chosen for one client that
 // names no authorities would let those of the system in.
-var errNoClientCAs = errors.New("konnectivity: GetConfigForClient returned a configuration without ClientCAs, which would mean the system's authorities: set them to the clients' own")
+var errNoClientCAs = errors.New("konnectivity: GetConfigForClient chose a configuration without ClientCAs, which would mean the system's authorities: set them to the clients' own")
 
 // listenerTLS returns base with the given ALPN values, also in the configurations
 // it makes per client, and holds those to having authorities of their own.
@@ -20,8 +20,11 @@ func listenerTLS(base *tls.Config, alpn []string) *tls.Config {
 	}
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		c, err := perClient(hello)
-		if c == nil || err != nil {
-			return c, err
+		if err != nil {
+			return nil, err
+		}
+		if c == nil {
+			c = base // as crypto/tls has it
 		}
 		if c.ClientCAs == nil && c.ClientAuth >= tls.VerifyClientCertIfGiven {
 			return nil, errNoClientCAs

@@ -39,6 +39,9 @@ type Server struct {
 	Dial func(ctx context.Context, network, address string) (conn net.Conn, done func(), err error)
 	// FirstWord bounds the time until a stream's DIAL_REQ. Zero means 10 s.
 	FirstWord time.Duration
+	// Leaving, which may be nil, ends when streams without a DIAL_REQ are no longer
+	// to be waited for.
+	Leaving context.Context
 	// Work joins the goroutines that outlive a stream for a moment. Serve must not
 	// be called any more when it is waited for.
 	Work *sync.WaitGroup
@@ -90,11 +93,15 @@ func (s *Server) Serve(stream grpc.ServerStream) error {
 	ran := make(chan error, 1)
 	s.Work.Go(func() { ran <- c.carrier.Run() })
 	late := time.AfterFunc(cmp.Or(s.FirstWord, defaultFirstWord), func() {
-		if !c.asked.Load() {
-			c.refuse(codes.DeadlineExceeded, "no DIAL_REQ came in time")
-		}
+		c.refuseUnasked(codes.DeadlineExceeded, "no DIAL_REQ came in time")
 	})
 	defer late.Stop()
+	if s.Leaving != nil {
+		stop := context.AfterFunc(s.Leaving, func() {
+			c.refuseUnasked(codes.Unavailable, "the server is leaving, and no DIAL_REQ has come")
+		})
+		defer stop()
+	}
 	select {
 	case err := <-ran:
 		return err
@@ -116,6 +123,13 @@ func (c *call) refuse(code codes.Code, words string) {
 			close(c.over)
 		})
 	})
+}
+
+// refuseUnasked refuses a stream that has not had its DIAL_REQ.
+func (c *call) refuseUnasked(code codes.Code, words string) {
+	if !c.asked.Load() {
+		c.refuse(code, words)
+	}
 }
 
 // await waits for last words to be sent, to a client that may not read them.
