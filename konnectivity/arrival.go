@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/link/yamux"
 	"github.com/sallyport/sallyport/internal/mux"
+	"github.com/sallyport/sallyport/internal/record"
 )
 
 // arrival is an agent that has finished its TLS handshake, until its tunnel ends.
@@ -52,7 +53,7 @@ func (a *arrival) serve(ctx context.Context, p Protocol) {
 			a.server.leave(a.session)
 		}
 	}()
-	err := a.link(p).Serve(ctx, a.conn)
+	err := a.link(p).Serve(ctx, record.Over(a.conn))
 	if a.session == nil || a.session.tunnel == nil {
 		if a.no.Err = err; a.untold != nil {
 			a.no.Err = fmt.Errorf("%w: %w", err, a.untold)

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/direct"
 	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/record"
 	"github.com/sallyport/sallyport/transport"
 )
 
@@ -20,7 +21,7 @@ func (a *Agent) makeCarrier() error {
 		under = &direct.Dialer{}
 	}
 	cfg := transport.Config{
-		Dialer: under, Roots: a.cfg.Roots, Certificates: a.cfg.Certificates,
+		Dialer: underTLS{under}, Roots: a.cfg.Roots, Certificates: a.cfg.Certificates,
 		NextProtos: a.speaks.alpn(true), MinVersion: tls.VersionTLS13,
 		HandshakeTimeout: a.cfg.handshakeTimeout(),
 	}
@@ -36,6 +37,26 @@ func (a *Agent) makeCarrier() error {
 	}
 	a.carrier = d
 	return nil
+}
+
+// underTLS dials for TLS to be put on top, and is its Dialer in all else.
+type underTLS struct{ dialer.Dialer }
+
+// DialContext dials.
+func (u underTLS) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := u.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return record.Under(c), nil
+}
+
+// Ready asks the Dialer.
+func (u underTLS) Ready() error { return dialer.Ready(u.Dialer) }
+
+// Describe asks the Dialer.
+func (u underTLS) Describe(ctx context.Context, network, address string) dialer.Attempt {
+	return dialer.Describe(ctx, u.Dialer, network, address)
 }
 
 // hello returns what to say to a server now.

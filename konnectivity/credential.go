@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link/message"
+	"github.com/sallyport/sallyport/internal/record"
 )
 
 // needsCertificate and needsToken say what every agent must show. Where an agent
@@ -30,7 +31,7 @@ var errUnverified = errors.New("no client certificate was asked for and verified
 func (s *Server) handshake(ctx context.Context, conn net.Conn) (*tls.Conn, Protocol, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.handshakeTimeout())
 	defer cancel()
-	tc := tls.Server(conn, s.tls)
+	tc := tls.Server(record.Under(conn), s.tls)
 	if err := tc.HandshakeContext(ctx); err != nil {
 		return nil, "", err
 	}

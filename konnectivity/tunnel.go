@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/link/yamux"
 	"github.com/sallyport/sallyport/internal/mux"
+	"github.com/sallyport/sallyport/internal/record"
 )
 
 // software is what our agents call themselves in the hello.
@@ -65,7 +66,7 @@ func (t *tunnel) run(ctx context.Context) error {
 		return err
 	}
 	l := t.newLink(protocol, hello)
-	l.Start(conn)
+	l.Start(record.Over(conn))
 	err = agent.rejected(t.serve(ctx, l))
 	agent.rest.Go(func() { l.Finish(agent.patience) })
 	if t.hasLeft() {

@@ -73,7 +73,7 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 
 // authority names the server in requests, as it was named in the TLS handshake.
 func authority(c net.Conn) string {
-	if tc, ok := c.(*tls.Conn); ok {
+	if tc, ok := c.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		if name := tc.ConnectionState().ServerName; name != "" {
 			return name
 		}
