@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
 // Errors of opening a stream.
@@ -37,6 +38,8 @@ type Session struct {
 	conn net.Conn
 	w    writer
 	mem  memory
+
+	workers streamconn.Workers // deliver what streams get
 
 	mu       sync.Mutex
 	streams  map[uint32]*Stream
@@ -84,6 +87,7 @@ func (s *Session) Run(ctx context.Context) error {
 	s.end(s.read())
 	workers.Wait()
 	<-s.torn // whoever ended it may still be at it
+	s.workers.Wait()
 	return s.Err()
 }
 
@@ -104,6 +108,7 @@ func (s *Session) end(err error) {
 
 	lost := s.lost()
 	s.w.fail(lost)
+	s.workers.Stop()
 	for _, st := range streams {
 		st.peerReset(lost)
 	}
