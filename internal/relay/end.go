@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 
@@ -82,9 +83,9 @@ func (e *end) writeVector(v *net.Buffers) (int64, error) {
 	return n, err
 }
 
-// wrote notes how a write ended. e.writing is held.
+// wrote notes how a write ended. One that was late may go on. e.writing is held.
 func (e *end) wrote(err error) {
-	if err != nil && e.writeErr == nil {
+	if e.writeErr == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		e.writeErr = err
 	}
 }

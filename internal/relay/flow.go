@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,14 +171,22 @@ func (f *flow) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// WriteVector is Write for several pieces.
+// WriteVector is Write for several pieces. Where these have a bound, it is one of
+// time without progress, however many they are.
 func (f *flow) WriteVector(v *net.Buffers) (int64, error) {
-	if f.hurried.Load() {
-		f.hurry()
+	var total int64
+	for {
+		if f.hurried.Load() {
+			f.hurry()
+		}
+		n, err := f.dst.writeVector(v)
+		total += n
+		if n > 0 && f.hurried.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		f.wrote(total, err)
+		return total, err
 	}
-	n, err := f.dst.writeVector(v)
-	f.wrote(n, err)
-	return n, err
 }
 
 func (f *flow) wrote(n int64, err error) {
