@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/streamconn"
 	"github.com/sallyport/sallyport/internal/window"
 )
 
@@ -38,6 +39,8 @@ type Session struct {
 	conn net.Conn
 	w    writer
 	mem  window.Memory
+
+	workers streamconn.Workers // deliver what streams get
 
 	mu       sync.Mutex
 	streams  map[uint32]*Stream
@@ -85,6 +88,7 @@ func (s *Session) Run(ctx context.Context) error {
 	s.end(s.read())
 	workers.Wait()
 	<-s.torn // whoever ended it may still be at it
+	s.workers.Wait()
 	return s.Err()
 }
 
@@ -105,6 +109,7 @@ func (s *Session) end(err error) {
 
 	lost := s.lost()
 	s.w.fail(lost)
+	s.workers.Stop()
 	for _, st := range streams {
 		st.peerReset(lost)
 	}

@@ -52,7 +52,6 @@ type addr struct{ net.Addr }
 
 func newStream(s *Session, id uint32, credit int, extra int64) *Stream {
 	st := &Stream{s: s, id: id, credit: credit, more: make(chan struct{}, 1), wend: make(chan struct{})}
-	st.recv.Init()
 	st.win.Init(int64(s.cfg.startWindow()), extra)
 	return st
 }
