@@ -65,10 +65,11 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 // bytes. done is to be called in the end in any case.
 func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, left []byte, done func()) {
 	down := f.cfg.Trace.clientUp()
-	if far, left, done = f.tunnel(ctx, conn, target, early); far == nil {
+	far, left, end := f.tunnel(ctx, conn, target, early)
+	if far == nil {
 		return nil, nil, down
 	}
-	return far, left, func() { done(); down() }
+	return far, left, func() { end(); down() }
 }
 
 // tunnel dials target and answers conn. Of what it returns nothing is nil, or all.
