@@ -23,16 +23,31 @@ func (connectProtocol) join()  {}
 func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
 	defer conn.Close()
 	conn = honest(conn)
+	var far net.Conn
+	var early []byte
+	done := func() {}
+	relay.Prepare(func() {
+		if target, read, ok := p.request(conn, settled); ok {
+			far, early, done = p.f.connect(ctx, conn, target, read)
+		}
+	})
+	defer done()
+	if far != nil {
+		relay.Pipe(withEarly(conn, early), far)
+	}
+}
+
+// request reads what conn asks for, and answers what cannot be served.
+func (p connectProtocol) request(conn net.Conn, settled func()) (target string, early []byte, ok bool) {
 	conn.SetReadDeadline(time.Now().Add(p.f.cfg.handshakeTimeout()))
 	target, early, err := httpconnect.ReadRequest(conn)
 	settled()
 	if err != nil {
 		p.f.badRequest(conn, err)
-		return
+		return "", nil, false
 	}
 	conn.SetReadDeadline(time.Time{})
-	defer p.f.cfg.Trace.clientUp()()
-	p.f.connect(ctx, conn, target, early)
+	return target, early, true
 }
 
 // badRequest answers what is not a request, and says nothing to who said nothing.
@@ -45,11 +60,23 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 	f.refuse(conn, httpconnect.Refusal{Code: status.Code, Text: status.Text})
 }
 
-// connect serves a request for a tunnel to target.
-func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) {
+// connect makes what a request for a tunnel to target asks for, and says so. far
+// is nil where that has failed; otherwise it is to be relayed, after the early
+// bytes. done is to be called in the end in any case.
+func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, left []byte, done func()) {
+	down := f.cfg.Trace.clientUp()
+	far, left, end := f.tunnel(ctx, conn, target, early)
+	if far == nil {
+		return nil, nil, down
+	}
+	return far, left, func() { end(); down() }
+}
+
+// tunnel dials target and answers conn. Of what it returns nothing is nil, or all.
+func (f *Frontend) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (net.Conn, []byte, func()) {
 	if err := checkTarget("tcp", target); err != nil {
 		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
-		return
+		return nil, nil, nil
 	}
 	dialing, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
@@ -60,15 +87,15 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 		if left == nil {
 			f.refuse(conn, refusalOf(err))
 		}
-		return
+		return nil, nil, nil
 	}
-	defer done()
 	if left != nil || f.established(conn) != nil {
 		far.Close()
-		return
+		done()
+		return nil, nil, nil
 	}
 	awaitTaken(conn)
-	relay.Pipe(withEarly(conn, early), far)
+	return far, early, done
 }
 
 // withEarly returns conn with what was read of it already. Where there is

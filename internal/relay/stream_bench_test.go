@@ -3,6 +3,7 @@ package relay
 import (
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -129,4 +130,47 @@ func BenchmarkTunnelEcho(b *testing.B) {
 			client.Close()
 		})
 	}
+}
+
+// BenchmarkIdleTunnel reports what a connection that waits costs, both ends'
+// relays together: heap, stacks and goroutines. The test's own sockets and
+// addresses are part of it. An operation opens and ends a hundred of them.
+func BenchmarkIdleTunnel(b *testing.B) {
+	const conns = 100
+	for _, s := range streams {
+		b.Run(s.name, func(b *testing.B) {
+			open := tunnelOf(b, s.wrap)
+			var heapHeld, stackHeld, goroutines int64
+			for b.Loop() {
+				var ends []net.Conn
+				heapBefore, stackBefore := heap(), stacks()
+				before := runtime.NumGoroutine()
+				for range conns {
+					client, target := open()
+					send(b, client, []byte{1})
+					receiveSome(b, target, []byte{1})
+					send(b, target, []byte{1})
+					receiveSome(b, client, []byte{1})
+					ends = append(ends, client, target)
+				}
+				heapHeld += heap() - heapBefore
+				stackHeld += stacks() - stackBefore
+				goroutines += int64(runtime.NumGoroutine() - before)
+				for _, c := range ends {
+					c.Close()
+				}
+			}
+			each := float64(b.N * conns)
+			b.ReportMetric(float64(heapHeld)/each, "heap-B/conn")
+			b.ReportMetric(float64(stackHeld)/each, "stack-B/conn")
+			b.ReportMetric(float64(goroutines)/each, "goroutines/conn")
+		})
+	}
+}
+
+// stacks returns the memory of all stacks. A collection has just been.
+func stacks() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.StackInuse)
 }

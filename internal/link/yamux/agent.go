@@ -203,21 +203,10 @@ func (a *Agent) Protocol() string { return link.ProtocolYamux }
 
 // serve serves one request: dial, answer, relay.
 func (a *Agent) serve(st *mux.Stream) {
-	req, err := readRequest(st)
-	if err != nil {
-		st.Reset(mux.ReasonProtocol)
-		return
-	}
-	target, err := a.dial(st, req)
-	if err != nil {
-		a.refuse(st, err)
-		return
-	}
-	st.SetAddrs(nil, target.RemoteAddr())
-	answer := message.Answer{Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String()}
-	if err := message.Write(st, &answer); err != nil {
-		target.Close()
-		st.Close()
+	var target net.Conn
+	var address string
+	relay.Prepare(func() { target, address = a.open(st) })
+	if target == nil {
 		return
 	}
 	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(st, target) })
@@ -225,9 +214,31 @@ func (a *Agent) serve(st *mux.Stream) {
 	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
 	defer stopWaiting()
 	if a.Opened != nil {
-		defer a.Opened(req.Address)()
+		defer a.Opened(address)()
 	}
 	relay.Pipe(tunnelConn{st}, target)
+}
+
+// open reads a request, dials and answers. It returns nil when there is nothing
+// to relay.
+func (a *Agent) open(st *mux.Stream) (target net.Conn, address string) {
+	req, err := readRequest(st)
+	if err != nil {
+		st.Reset(mux.ReasonProtocol)
+		return nil, ""
+	}
+	if target, err = a.dial(st, req); err != nil {
+		a.refuse(st, err)
+		return nil, ""
+	}
+	st.SetAddrs(nil, target.RemoteAddr())
+	answer := message.Answer{Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String()}
+	if err := message.Write(st, &answer); err != nil {
+		target.Close()
+		st.Close()
+		return nil, ""
+	}
+	return target, req.Address
 }
 
 // tunnelEnded decides about a connection that outlives its tunnel. One whose far
