@@ -51,24 +51,39 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
 		return
 	}
-	dialing, gone := context.WithCancelCause(ctx)
-	defer gone(nil)
-	w := startWatch(conn, early, gone)
-	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
-	early, left := w.stop()
+	far, early, done, err := f.reach(ctx, conn, target, early)
 	if err != nil {
-		if left == nil {
+		if err != errClientLeft {
 			f.refuse(conn, refusalOf(err))
 		}
 		return
 	}
 	defer done()
-	if left != nil || f.established(conn) != nil {
+	if f.established(conn) != nil {
 		far.Close()
 		return
 	}
-	awaitTaken(conn)
-	relay.Pipe(withEarly(conn, early), far)
+	relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn) })
+}
+
+// reach makes the connection that the client of conn asked for, while the client
+// waits for it, and returns what has been read of what it says. done has to be
+// called when the connection has ended. The error is errClientLeft itself where
+// nobody is left to hear of another.
+func (f *Frontend) reach(ctx context.Context, conn net.Conn, target string, early []byte) (_ net.Conn, _ []byte, done func(), err error) {
+	dialing, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	w := f.watches.start(conn, early, gone)
+	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
+	early, left := f.watches.stop(w)
+	if left != nil && err == nil {
+		far.Close()
+		done()
+	}
+	if left != nil {
+		err = errClientLeft
+	}
+	return far, early, done, err
 }
 
 // withEarly returns conn with what was read of it already. Where there is

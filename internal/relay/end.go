@@ -45,6 +45,7 @@ type end struct {
 	closed    bool // we closed it in good order
 
 	writing  sync.Mutex // held during a write to conn
+	ready    func()     // to be called before the first one, or nil; guarded by writing
 	writeErr error      // the first one; guarded by writing
 }
 
@@ -52,11 +53,20 @@ type end struct {
 func (e *end) write(b []byte) (int, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
+	e.prepare()
 	n, err := e.conn.Write(b)
 	if err != nil && e.writeErr == nil {
 		e.writeErr = err
 	}
 	return n, err
+}
+
+// prepare does what has to be done before the first byte. Writing is under way.
+func (e *end) prepare() {
+	if ready := e.ready; ready != nil {
+		e.ready = nil
+		ready()
+	}
 }
 
 // hiddenReset tells a reset that a read reported as EOF. A socket reports its
