@@ -42,12 +42,9 @@ type Agent struct {
 	ServerDraining func()
 
 	session  *mux.Session
-	life     context.Context // ends with the session
-	end      context.CancelFunc
-	patience context.Context // ends when Finish waits no more
-	giveUp   context.CancelFunc
 	control  *mux.Stream
 	dials    sync.WaitGroup
+	served   served
 	serving  atomic.Int64
 	idle     chan struct{} // one token: serving may have become zero
 	ready    chan struct{} // closed when control may be written to
@@ -58,8 +55,6 @@ var _ link.Agent = (*Agent)(nil)
 
 // Start prepares a over conn, which it owns from now on. Run must follow.
 func (a *Agent) Start(conn net.Conn) {
-	a.life, a.end = context.WithCancel(context.Background())
-	a.patience, a.giveUp = context.WithCancel(context.Background())
 	a.idle = make(chan struct{}, 1)
 	a.ready = make(chan struct{})
 	cfg := a.Mux
@@ -90,17 +85,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	if sessionErr := <-run; sessionErr != nil && !isRefusal(err) {
 		err = sessionErr
 	}
-	a.end()
+	a.served.tunnelEnded()
 	return err
 }
 
 // Finish waits until the connections of a tunnel that has ended have delivered
 // what they had received in full, or until ctx ends. It joins everything.
 func (a *Agent) Finish(ctx context.Context) {
-	stop := context.AfterFunc(ctx, a.giveUp)
+	stop := context.AfterFunc(ctx, a.served.giveUp)
 	defer stop()
 	a.dials.Wait()
-	a.giveUp()
 }
 
 func isRefusal(err error) bool {
@@ -220,31 +214,11 @@ func (a *Agent) serve(st *mux.Stream) {
 		st.Close()
 		return
 	}
-	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(st, target) })
-	defer stop()
-	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
-	defer stopWaiting()
+	defer a.served.remove(a.served.add(st, target))
 	if a.Opened != nil {
 		defer a.Opened(req.Address)()
 	}
 	relay.Pipe(tunnelConn{st}, target)
-}
-
-// tunnelEnded decides about a connection that outlives its tunnel. One whose far
-// end had finished still delivers its last bytes. Any other was cut, and its
-// target must see that: an end of file would make the part look like the whole.
-func (a *Agent) tunnelEnded(st *mux.Stream, target net.Conn) {
-	if !st.PeerFinished() {
-		hangUp(target)
-	}
-}
-
-// hangUp resets a target.
-func hangUp(target net.Conn) {
-	if tcp, ok := target.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	target.Close()
 }
 
 func readRequest(st *mux.Stream) (req message.Request, err error) {
