@@ -107,6 +107,12 @@ func (w watched) OnPeerStop(f func()) (cancel func()) {
 	return func() {}
 }
 
+// Deliver implements relay.Deliverer.
+func (w watched) Deliver(out io.Writer, ended func(error)) bool {
+	d, ok := w.Conn.(relay.Deliverer)
+	return ok && d.Deliver(out, ended)
+}
+
 // WriteTo copies the conn to out without a buffer, where the conn can.
 func (w watched) WriteTo(out io.Writer) (int64, error) {
 	if wt, ok := w.Conn.(io.WriterTo); ok {

@@ -20,19 +20,28 @@ func (connectProtocol) drain() {}
 func (connectProtocol) join()  {}
 
 // serve serves the one request of conn.
-func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
-	defer conn.Close()
+func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) (rest func()) {
 	conn = honest(conn)
+	if target, early, ok := p.request(conn, settled); ok {
+		rest = p.f.connect(ctx, conn, target, early)
+	}
+	if rest == nil {
+		conn.Close() // under TLS with a goodbye
+	}
+	return rest
+}
+
+// request reads what conn asks for, and answers what cannot be served.
+func (p connectProtocol) request(conn net.Conn, settled func()) (target string, early []byte, ok bool) {
 	conn.SetReadDeadline(time.Now().Add(p.f.cfg.handshakeTimeout()))
 	target, early, err := httpconnect.ReadRequest(conn)
 	settled()
 	if err != nil {
 		p.f.badRequest(conn, err)
-		return
+		return "", nil, false
 	}
 	conn.SetReadDeadline(time.Time{})
-	defer p.f.cfg.Trace.clientUp()()
-	p.f.connect(ctx, conn, target, early)
+	return target, early, true
 }
 
 // badRequest answers what is not a request, and says nothing to who said nothing.
@@ -45,25 +54,41 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 	f.refuse(conn, httpconnect.Refusal{Code: status.Code, Text: status.Text})
 }
 
-// connect serves a request for a tunnel to target.
-func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) {
+// connect makes what a request for a tunnel to target asks for, and says so. rest
+// is its relay, or nil where nothing has come about.
+func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) (rest func()) {
+	down := f.cfg.Trace.clientUp()
+	far, early, done, ok := f.tunnel(ctx, conn, target, early)
+	if !ok {
+		down()
+		return nil
+	}
+	return func() {
+		defer down()
+		defer done()
+		relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn) })
+	}
+}
+
+// tunnel dials target and answers conn. What it returns is that of reach.
+func (f *Frontend) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, _ []byte, done func(), ok bool) {
 	if err := checkTarget("tcp", target); err != nil {
 		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
-		return
+		return nil, nil, nil, false
 	}
 	far, early, done, err := f.reach(ctx, conn, target, early)
 	if err != nil {
 		if err != errClientLeft {
 			f.refuse(conn, refusalOf(err))
 		}
-		return
+		return nil, nil, nil, false
 	}
-	defer done()
 	if f.established(conn) != nil {
 		far.Close()
-		return
+		done()
+		return nil, nil, nil, false
 	}
-	relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn) })
+	return far, early, done, true
 }
 
 // reach makes the connection that the client of conn asked for, while the client

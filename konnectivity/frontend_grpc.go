@@ -78,19 +78,21 @@ func (f *Frontend) grpcOptions() []grpc.ServerOption {
 }
 
 // serve hands conn to the gRPC server and waits until it has closed it.
-func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
-	defer conn.Close()
+func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) (rest func()) {
 	if err := p.f.enterSocket(); err != nil {
 		p.f.log.Warn("client refused", "remote", conn.RemoteAddr().String(), "err", err)
-		return
+		return nil
 	}
-	defer p.f.leaveSocket()
-	h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
-	select {
-	case p.conns.next <- h:
-		<-h.closed
-	case <-p.conns.closed:
-	case <-ctx.Done():
+	return func() {
+		defer conn.Close()
+		defer p.f.leaveSocket()
+		h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
+		select {
+		case p.conns.next <- h:
+			<-h.closed
+		case <-p.conns.closed:
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ type Config struct {
 	MaxStreams int
 
 	// MaxWindow bounds how far one stream's receive window grows, in bytes. Zero
-	// means 16 MiB.
+	// means 64 MiB; the session's memory bounds it further.
 	MaxWindow int
 
 	// Memory bounds the sum of all receive windows of the session, in bytes. Zero
@@ -48,7 +48,7 @@ const (
 )
 
 func (c *Config) maxStreams() int          { return cmp.Or(c.MaxStreams, 8192) }
-func (c *Config) maxWindow() int           { return max(cmp.Or(c.MaxWindow, 16<<20), minWindow) }
+func (c *Config) maxWindow() int           { return max(cmp.Or(c.MaxWindow, 64<<20), minWindow) }
 func (c *Config) keepAlive() time.Duration { return cmp.Or(c.KeepAlive, 4*time.Second) }
 
 func (c *Config) memory() int {
@@ -56,6 +56,14 @@ func (c *Config) memory() int {
 		return math.MaxInt // the protocol's fixed window is granted to anybody
 	}
 	return cmp.Or(c.Memory, 64<<20)
+}
+
+// growth is what a window grows to at most. A plain peer's stays as it is.
+func (c *Config) growth() int64 {
+	if c.Plain {
+		return 0
+	}
+	return int64(c.maxWindow())
 }
 
 // startWindow is the window both ends assume before any update.

@@ -53,7 +53,7 @@ func TestStalledHogsLeaveThroughput(t *testing.T) {
 			p := newPair(t, a, b, nil)
 			time.Sleep(time.Second) // the round trip is known
 			p.stallGrown(t, hogs)
-			held := p.server.mem.grown.Load()
+			held := p.server.mem.Grown()
 			if hogs > 0 && held < 8<<20 {
 				t.Errorf("%d hogs grew by %d bytes only; they hog nothing", hogs, held)
 			}
@@ -89,7 +89,7 @@ func TestClosedHogGivesItsGrowthBack(t *testing.T) {
 		s2.Close()
 		p.stop()
 		balanced(t, p.client, p.server)
-		if n := p.server.mem.grown.Load(); n != 0 {
+		if n := p.server.mem.Grown(); n != 0 {
 			t.Errorf("%d bytes of growth left in the books", n)
 		}
 	})

@@ -66,8 +66,8 @@ func (s *stalled) within(t testing.TB, sessions ...*Session) {
 		held += int64(r.recv.Len())
 	}
 	for _, s := range sessions {
-		used += s.mem.used.Load()
-		if n, limit := s.mem.used.Load(), int64(s.cfg.memory()); n > limit {
+		used += s.mem.Used()
+		if n, limit := s.mem.Used(), int64(s.cfg.memory()); n > limit {
 			t.Errorf("windows of %d bytes granted, the limit is %d", n, limit)
 		}
 	}
@@ -137,7 +137,7 @@ func TestMemoryOfManyStalled(t *testing.T) {
 	s.within(t, p.client, p.server)
 	grown := (heap() - before) >> 20
 	t.Logf("1000 stalled streams: %d and %d KiB granted, heap grew by %d MiB",
-		p.client.mem.used.Load()>>10, p.server.mem.used.Load()>>10, grown)
+		p.client.mem.Used()>>10, p.server.mem.Used()>>10, grown)
 	if grown > 100 {
 		t.Errorf("the heap grew by %d MiB", grown)
 	}

@@ -151,7 +151,7 @@ func balanced(t testing.TB, sessions ...*Session) {
 		if n := s.Streams(); n != 0 {
 			t.Errorf("%d streams left in the books", n)
 		}
-		if n := s.mem.used.Load(); n != 0 {
+		if n := s.mem.Used(); n != 0 {
 			t.Errorf("%d bytes of windows left in the books", n)
 		}
 	}

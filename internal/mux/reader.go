@@ -121,12 +121,12 @@ func (st *Stream) granted(h header) error {
 // refused; one that breaks the numbering ends the session.
 func (s *Session) accept(h header) error {
 	start := int64(s.cfg.startWindow())
-	extra, haveMemory := s.mem.admit(start, baseWindow)
+	extra, haveMemory := s.mem.Admit(start, baseWindow)
 	s.mu.Lock()
 	if s.ours(h.id) || h.id <= s.lastPeer {
 		s.mu.Unlock()
 		if haveMemory {
-			s.mem.give(start, extra, 0)
+			s.mem.Return(start, extra)
 		}
 		return fmt.Errorf("%w: the peer opened stream %d after %d", ErrProtocol, h.id, s.lastPeer)
 	}
@@ -142,7 +142,7 @@ func (s *Session) accept(h header) error {
 	s.mu.Unlock()
 	if refuse {
 		if haveMemory {
-			s.mem.give(start, extra, 0)
+			s.mem.Return(start, extra)
 		}
 		return s.overtake(header{typ: typeWindow, flags: flagRST, id: h.id, length: uint32(ReasonRefused)})
 	}
@@ -177,7 +177,7 @@ func (s *Session) ignore(r *bufio.Reader, h header) error {
 // receive moves n bytes of payload into the stream's buffer. It waits for the
 // conn only: the window has bounded what can come.
 func (st *Stream) receive(r *bufio.Reader, n int64) error {
-	if !st.win.received(n) {
+	if !st.win.Received(n) {
 		return fmt.Errorf("%w: stream %d sent %d bytes beyond its window", ErrProtocol, st.id, n)
 	}
 	if st.recv.Ended() != nil {

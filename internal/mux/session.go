@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/streamconn"
+	"github.com/sallyport/sallyport/internal/window"
 )
 
 // Errors of opening a stream.
@@ -36,7 +38,9 @@ type Session struct {
 	cfg  Config
 	conn net.Conn
 	w    writer
-	mem  memory
+	mem  window.Memory
+
+	workers streamconn.Workers // deliver what streams get
 
 	mu       sync.Mutex
 	streams  map[uint32]*Stream
@@ -66,7 +70,7 @@ func New(conn net.Conn, cfg Config) *Session {
 	if cfg.Client {
 		s.nextID = 1
 	}
-	s.mem.limit = int64(cfg.memory())
+	s.mem.Init(int64(cfg.memory()))
 	s.w.init()
 	s.ping.session = s
 	return s
@@ -84,6 +88,7 @@ func (s *Session) Run(ctx context.Context) error {
 	s.end(s.read())
 	workers.Wait()
 	<-s.torn // whoever ended it may still be at it
+	s.workers.Wait()
 	return s.Err()
 }
 
@@ -104,6 +109,7 @@ func (s *Session) end(err error) {
 
 	lost := s.lost()
 	s.w.fail(lost)
+	s.workers.Stop()
 	for _, st := range streams {
 		st.peerReset(lost)
 	}
@@ -164,13 +170,13 @@ func (s *Session) Open(ctx context.Context) (*Stream, error) {
 		return nil, err
 	}
 	start := int64(s.cfg.startWindow())
-	extra, ok := s.mem.admit(start, baseWindow)
+	extra, ok := s.mem.Admit(start, baseWindow)
 	if !ok {
 		return nil, ErrMemory
 	}
 	st, err := s.announce(extra)
 	if err != nil && st == nil {
-		s.mem.give(start, extra, 0)
+		s.mem.Return(start, extra)
 	} else if err != nil {
 		st.gone()
 		st = nil
@@ -238,7 +244,7 @@ func (s *Session) waitForRoom(ctx context.Context) error {
 
 // remove takes st out of the books.
 func (s *Session) remove(st *Stream) {
-	st.win.close(&s.mem)
+	st.win.Close(&s.mem)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, there := s.streams[st.id]; !there {
@@ -274,13 +280,6 @@ func (s *Session) overtake(h header) error {
 		s.end(err)
 	}
 	return err
-}
-
-// hungry reports whether a reader that took half its window in d is held back
-// by the window.
-func (s *Session) hungry(d time.Duration) bool {
-	rtt := s.RTT()
-	return d < 2*rtt // never before the first answer to a ping
 }
 
 // endOfConn makes the peer's hang-up an error of its own: a session has no

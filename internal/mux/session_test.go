@@ -122,7 +122,7 @@ func TestWriteThenClose(t *testing.T) {
 	if n := p.client.Streams() + p.server.Streams(); n != 0 {
 		t.Errorf("%d streams left in the books", n)
 	}
-	if m := p.client.mem.used.Load() + p.server.mem.used.Load(); m != 0 {
+	if m := p.client.mem.Used() + p.server.mem.Used(); m != 0 {
 		t.Errorf("%d bytes of windows left in the books", m)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
+	"github.com/sallyport/sallyport/internal/window"
 )
 
 // errStopped is what writing fails with when the peer has closed the stream and
@@ -23,7 +24,7 @@ type Stream struct {
 	id uint32
 
 	recv streamconn.Buffer
-	win  window
+	win  window.Window
 
 	wmu           sync.Mutex // one Write at a time, so that bytes of two never mix
 	writeDeadline streamconn.Deadline
@@ -51,8 +52,7 @@ type addr struct{ net.Addr }
 
 func newStream(s *Session, id uint32, credit int, extra int64) *Stream {
 	st := &Stream{s: s, id: id, credit: credit, more: make(chan struct{}, 1), wend: make(chan struct{})}
-	st.recv.Init()
-	st.win.init(int64(s.cfg.startWindow()), extra)
+	st.win.Init(int64(s.cfg.startWindow()), extra)
 	return st
 }
 
@@ -106,9 +106,12 @@ func (s *sink) Write(p []byte) (n int, err error) {
 
 // consumed tells the peer of room in the window, once it is worth a frame.
 func (st *Stream) consumed(n int) {
-	if grant := st.win.consumed(st.s, int64(n)); grant > 0 {
-		st.s.overtake(header{typ: typeWindow, id: st.id, length: uint32(grant)})
+	grant, took := st.win.Consumed(&st.s.mem, int64(n), st.s.cfg.growth(), st.s.RTT())
+	if grant <= 0 {
+		return
 	}
+	st.s.overtake(header{typ: typeWindow, id: st.id, length: uint32(grant)})
+	st.s.ping.want(took)
 }
 
 // Write sends p. It returns once every byte is on its way: in the batch that

@@ -10,11 +10,7 @@ import (
 )
 
 // size returns how large st's receive window is.
-func (st *Stream) size() int64 {
-	st.win.mu.Lock()
-	defer st.win.mu.Unlock()
-	return st.win.size
-}
+func (st *Stream) size() int64 { return st.win.Size() }
 
 // stop ends both sessions of a bubble.
 func (p *pair) stop() {
@@ -88,7 +84,7 @@ type watch struct {
 }
 
 func (w watch) Write(p []byte) (int, error) {
-	if used := w.s.mem.used.Load(); used > int64(w.s.cfg.memory()) {
+	if used := w.s.mem.Used(); used > int64(w.s.cfg.memory()) {
 		w.t.Errorf("%d bytes granted of %d", used, w.s.cfg.memory())
 	}
 	return len(p), nil

@@ -21,9 +21,15 @@
 // until something is sent to it. Behind a plain TCP conn a silent pair of peers
 // is therefore held, as it would be without a relay between them.
 //
-// # Buffers
+// # Buffers and goroutines
 //
 // A TCP or unix conn waits for bytes without a buffer, and takes one from the
 // pool in the moment it can be filled. A conn with WriteTo is asked to write its
-// own buffers. Any other conn holds one buffer while it waits.
+// own buffers. Any other conn holds one small buffer while it waits. Buffers grow
+// with what reads bring, and shrink again.
+//
+// A [Deliverer] waits without a goroutine, too: what its peer sends is written
+// by one that is there only while there are bytes. So the relay of a tunnel's
+// conn and a socket costs one goroutine while nothing is said. What it waits with
+// should be small: see [Prepare].
 package relay

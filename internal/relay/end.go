@@ -2,9 +2,13 @@ package relay
 
 import (
 	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
+
+	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
 // A Resetter can end its connection hard, so that its peer's reads fail instead
@@ -36,6 +40,19 @@ type StopNotifier interface {
 	OnPeerStop(f func()) (cancel func())
 }
 
+// A Deliverer writes out what its peer sends by itself, with goroutines of its own
+// that are there only while there are bytes.
+type Deliverer interface {
+	// Deliver begins to write what the peer sends to w, which may be a
+	// streamconn.VectorWriter, and returns at once. It reports false, and does
+	// nothing, if it cannot. Reading deadlines and Close hold for it as they do
+	// for Read, which nobody may call meanwhile.
+	//
+	// ended is called once, after the last write, with the error that ended the
+	// peer's bytes, nil for EOF, or with that of w. It may call Deliver again.
+	Deliver(w io.Writer, ended func(error)) bool
+}
+
 // end is one of the two conns. The flags are guarded by pipe.mu.
 type end struct {
 	conn net.Conn
@@ -55,10 +72,25 @@ func (e *end) write(b []byte) (int, error) {
 	defer e.writing.Unlock()
 	e.prepare()
 	n, err := e.conn.Write(b)
-	if err != nil && e.writeErr == nil {
+	e.wrote(err)
+	return n, err
+}
+
+// writeVector is write for several pieces, which a socket takes in one call.
+func (e *end) writeVector(v *net.Buffers) (int64, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	e.prepare()
+	n, err := streamconn.WriteVector(e.conn, v)
+	e.wrote(err)
+	return n, err
+}
+
+// wrote notes how a write ended. One that was late may go on. e.writing is held.
+func (e *end) wrote(err error) {
+	if e.writeErr == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		e.writeErr = err
 	}
-	return n, err
 }
 
 // prepare does what has to be done before the first byte. Writing is under way.

@@ -1,15 +1,19 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
 )
 
-// flow is one way of a pipe. Its methods run on the goroutine of that way.
+// flow is one way of a pipe. Its methods run on the goroutine of that way, or
+// where src is a Deliverer on one of src's at a time.
 type flow struct {
 	pipe     *pipe
 	src, dst *end
@@ -21,28 +25,70 @@ type flow struct {
 	spent   bool        // guarded by pipe.mu: dst gets nothing more
 }
 
+func (f *flow) init(p *pipe, src, dst *end) { f.pipe, f.src, f.dst = p, src, dst }
+
+// deliver has src do the copying and reports whether it does. join is told once
+// the way has come to its end.
+func (f *flow) deliver(join *sync.WaitGroup) bool {
+	d, ok := f.src.conn.(Deliverer)
+	if !ok {
+		return false
+	}
+	join.Add(1)
+	if !d.Deliver(f, func(err error) { f.handedOver(err, join) }) {
+		join.Done()
+		return false
+	}
+	return true
+}
+
+// handedOver does what is left to do behind the last of src's bytes.
+func (f *flow) handedOver(err error, join *sync.WaitGroup) {
+	defer join.Done()
+	if f.writeErr == nil {
+		f.end(err)
+		return
+	}
+	if f.refuse() {
+		return
+	}
+	join.Add(1)
+	d := f.src.conn.(Deliverer)
+	if !d.Deliver(&ignored{flow: f}, func(err error) { f.ended(err); join.Done() }) {
+		join.Done()
+	}
+}
+
 // run copies until src ends or dst refuses, and passes the end on.
 func (f *flow) run() {
 	err := f.copy()
-	if f.writeErr != nil {
-		f.turnedAway()
+	if f.writeErr == nil {
+		f.end(err)
 		return
 	}
+	if !f.refuse() {
+		f.ended(pump(f.src.conn, &ignored{flow: f}))
+	}
+}
+
+// end passes the end of src's bytes on.
+func (f *flow) end(err error) {
 	if f.ended(err) && !f.pipe.isDeaf(f.dst) {
 		f.finish()
 	}
 	f.pipe.delivered(f)
 }
 
-// turnedAway handles a dst that takes no more: src is told to stop, or where it
-// cannot be told its bytes are let through to nowhere until it ends.
-func (f *flow) turnedAway() {
+// refuse handles a dst that takes no more: src is told to stop. Where it cannot
+// be told, refuse reports false, and its bytes have to be let through to nowhere
+// until it ends.
+func (f *flow) refuse() bool {
 	f.pipe.refused(f, f.writeErr)
-	if s, ok := f.src.conn.(ReadStopper); ok {
+	s, ok := f.src.conn.(ReadStopper)
+	if ok {
 		s.StopRead(f.writeErr)
-		return
 	}
-	f.ended(pump(f.src.conn, &ignored{flow: f}))
+	return ok
 }
 
 // ignored is where bytes go that nobody hears. While their conn is merely read
@@ -121,11 +167,33 @@ func (f *flow) Write(b []byte) (int, error) {
 		f.hurry()
 	}
 	n, err := f.dst.write(b)
-	f.n += int64(n)
+	f.wrote(int64(n), err)
+	return n, err
+}
+
+// WriteVector is Write for several pieces. Where these have a bound, it is one of
+// time without progress, however many they are.
+func (f *flow) WriteVector(v *net.Buffers) (int64, error) {
+	var total int64
+	for {
+		if f.hurried.Load() {
+			f.hurry()
+		}
+		n, err := f.dst.writeVector(v)
+		total += n
+		if n > 0 && f.hurried.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		f.wrote(total, err)
+		return total, err
+	}
+}
+
+func (f *flow) wrote(n int64, err error) {
+	f.n += n
 	if err != nil && f.writeErr == nil {
 		f.writeErr = err
 	}
-	return n, err
 }
 
 // hurry gives the write to dst that is under way, or the next one, its bound.

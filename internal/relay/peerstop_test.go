@@ -161,9 +161,9 @@ func TestFloodingTargetCostsLittle(t *testing.T) {
 		done := start(near, b)
 		far.Close()
 		begin := time.Now()
-		const most = ignoreFreely + bufferSize*int(lingerTime/ignorePause) + 1<<20 // of buffers
+		const most = ignoreFreely + 64<<10*int(lingerTime/ignorePause) + 1<<20 // of buffers
 		var taken int
-		for block := make([]byte, bufferSize); taken <= most; {
+		for block := make([]byte, 64<<10); taken <= most; {
 			n, err := s.Write(block)
 			taken += n
 			if err != nil {

@@ -35,7 +35,8 @@ type Result struct {
 // or writes them. Closing one of them from outside resets the other and ends
 // Pipe early.
 //
-// Pipe uses the calling goroutine and one more, which has ended on return.
+// Pipe uses the calling goroutine, and one more where neither conn is a
+// [Deliverer]. It has ended on return, and so has what a Deliverer does for it.
 func Pipe(a, b net.Conn) Result { return PipeAfter(a, b, nil) }
 
 // PipeAfter is Pipe with something to do before the first byte goes to a: ready,
@@ -45,10 +46,7 @@ func PipeAfter(a, b net.Conn, ready func()) Result {
 	p := newPipe(a, b)
 	p.a.ready = ready
 	unhook := p.watch()
-	var back sync.WaitGroup
-	back.Go(p.ba.run)
-	p.ab.run()
-	back.Wait()
+	p.run()
 	unhook()
 	p.a.conn.Close()
 	p.b.conn.Close()
@@ -57,8 +55,8 @@ func PipeAfter(a, b net.Conn, ready func()) Result {
 
 // pipe is the state that the two ways share.
 type pipe struct {
-	a, b   *end
-	ab, ba *flow
+	a, b   end
+	ab, ba flow
 
 	mu      sync.Mutex
 	err     error // the first one
@@ -66,17 +64,34 @@ type pipe struct {
 }
 
 func newPipe(a, b net.Conn) *pipe {
-	p := &pipe{a: &end{conn: a}, b: &end{conn: b}}
-	p.ab = &flow{pipe: p, src: p.a, dst: p.b}
-	p.ba = &flow{pipe: p, src: p.b, dst: p.a}
+	p := &pipe{a: end{conn: a}, b: end{conn: b}}
+	p.ab.init(p, &p.a, &p.b)
+	p.ba.init(p, &p.b, &p.a)
 	return p
+}
+
+// run has both ways copied to their end. It needs goroutines only for those whose
+// source needs one to wait on.
+func (p *pipe) run() {
+	var others sync.WaitGroup
+	defer others.Wait()
+	ab, ba := p.ab.deliver(&others), p.ba.deliver(&others)
+	switch {
+	case !ab && !ba:
+		others.Go(p.ba.run)
+		p.ab.run()
+	case !ab:
+		p.ab.run()
+	case !ba:
+		p.ba.run()
+	}
 }
 
 // watch asks both conns to say when their peer leaves. The returned function
 // ends that; a late call does nothing but set a deadline on a closed conn.
 func (p *pipe) watch() (cancel func()) {
-	cancelA := p.a.onPeerStop(func() { p.peerStopped(p.ab) })
-	cancelB := p.b.onPeerStop(func() { p.peerStopped(p.ba) })
+	cancelA := p.a.onPeerStop(func() { p.peerStopped(&p.ab) })
+	cancelB := p.b.onPeerStop(func() { p.peerStopped(&p.ba) })
 	return func() { cancelA(); cancelB() }
 }
 
@@ -121,7 +136,7 @@ func (p *pipe) delivered(f *flow) {
 func (p *pipe) settle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, way := range [...]struct{ f, back *flow }{{p.ab, p.ba}, {p.ba, p.ab}} {
+	for _, way := range [...]struct{ f, back *flow }{{&p.ab, &p.ba}, {&p.ba, &p.ab}} {
 		src := way.f.src
 		if !way.f.dst.deaf || !way.back.spent || src.lingering {
 			continue

@@ -3,18 +3,7 @@ package relay
 import (
 	"io"
 	"net"
-	"sync"
 )
-
-// bufferSize holds two full TLS records: enough to spread the cost of a system
-// call, little enough for many conns at once.
-const bufferSize = 32 << 10
-
-type buffer [bufferSize]byte
-
-// buffers is shared by all pipes. It is a cache and no state: what is in it
-// changes nothing but the number of allocations.
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // source is a conn as a row of chunks.
 type source interface {
@@ -59,16 +48,24 @@ func clean(err error) error {
 // before it can wait.
 type plain struct {
 	conn net.Conn
+	fit  fit
 	buf  *buffer
 }
 
 func newPlain(c net.Conn) *plain {
-	return &plain{conn: c, buf: buffers.Get().(*buffer)}
+	return &plain{conn: c, fit: fit{most: maxPlain}}
 }
 
 func (p *plain) next() ([]byte, error) {
-	n, err := p.conn.Read(p.buf[:])
-	return p.buf[:n], err
+	p.buf = p.fit.swap(p.buf)
+	n, err := p.conn.Read(p.buf.data)
+	p.fit.saw(n)
+	return p.buf.data[:n], err
 }
 
-func (p *plain) release() { buffers.Put(p.buf) }
+func (p *plain) release() {
+	if p.buf != nil {
+		p.buf.give()
+		p.buf = nil
+	}
+}

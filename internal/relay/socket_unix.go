@@ -28,13 +28,14 @@ type socket struct {
 	raw  syscall.RawConn
 	try  func(fd uintptr) bool // s.read, bound once
 
+	fit fit
 	buf *buffer // nil while waiting
 	n   int
 	err error
 }
 
 func newSocket(c net.Conn, raw syscall.RawConn) *socket {
-	s := &socket{conn: c, raw: raw}
+	s := &socket{conn: c, raw: raw, fit: fit{most: maxSocket}}
 	s.try = s.read
 	return s
 }
@@ -50,17 +51,16 @@ func (s *socket) next() ([]byte, error) {
 	case s.n == 0:
 		return nil, io.EOF
 	}
-	return s.buf[:s.n], nil
+	s.fit.saw(s.n)
+	return s.buf.data[:s.n], nil
 }
 
 // read makes one attempt and reports whether it is the last, that is, whether
 // anything but "nothing yet" came of it.
 func (s *socket) read(fd uintptr) bool {
-	if s.buf == nil {
-		s.buf = buffers.Get().(*buffer)
-	}
+	s.buf = s.fit.swap(s.buf)
 	for {
-		n, err := syscall.Read(int(fd), s.buf[:])
+		n, err := syscall.Read(int(fd), s.buf.data)
 		switch err {
 		case syscall.EINTR:
 			continue
@@ -75,7 +75,7 @@ func (s *socket) read(fd uintptr) bool {
 
 func (s *socket) release() {
 	if s.buf != nil {
-		buffers.Put(s.buf)
+		s.buf.give()
 		s.buf = nil
 	}
 }

@@ -1,17 +1,17 @@
 package streamconn
 
 import (
-	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // Buffer is the receiving half of a conn: one producer, the link's reader,
 // appends; any number of readers drain it. It bounds nothing itself: the link's
 // window says how much may be appended.
 //
-// The zero value is not usable; see [NewBuffer].
+// The zero value is empty and ready.
 type Buffer struct {
 	mu         sync.Mutex
 	head, tail *chunk
@@ -21,25 +21,53 @@ type Buffer struct {
 	closed     bool   // the local side reads no more
 	abandoned  bool   // what comes is dropped; see Abandon
 
-	wake     chan struct{} // one token: there is something to look at
+	waiting  atomic.Int32  // readers that look at wake before they look again
+	wake     chan struct{} // one token: there is something to look at; made by who waits first
+	delivery *delivery     // nil while readers drain it
 	Deadline Deadline
 }
 
 // NewBuffer returns an empty Buffer.
-func NewBuffer() *Buffer {
-	b := new(Buffer)
-	b.Init()
-	return b
-}
+func NewBuffer() *Buffer { return new(Buffer) }
 
-// Init makes a Buffer that is part of a larger struct usable.
-func (b *Buffer) Init() { b.wake = make(chan struct{}, 1) }
-
+// signal wakes a reader, if one waits.
 func (b *Buffer) signal() {
+	if b.waiting.Load() == 0 {
+		return
+	}
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
+}
+
+// unlock ends a change that matters to whoever drains b. b.mu is held.
+func (b *Buffer) unlock() {
+	d := b.due()
+	b.mu.Unlock()
+	if d != nil {
+		d.start()
+		return
+	}
+	b.signal()
+}
+
+// willWait counts the caller among those who wait. b.mu is held.
+func (b *Buffer) willWait() {
+	if b.wake == nil {
+		b.wake = make(chan struct{}, 1)
+	}
+	b.waiting.Add(1)
+}
+
+// wait waits for a reason to look again. It follows a take or a next that has
+// counted the caller among those who wait.
+func (b *Buffer) wait() {
+	select {
+	case <-b.wake:
+	case <-b.Deadline.Done():
+	}
+	b.waiting.Add(-1)
 }
 
 // Reserve returns memory for at most n bytes that the producer fills and then
@@ -80,8 +108,7 @@ func (b *Buffer) Commit(n int) bool {
 	} else if c.r == c.w {
 		b.trim() // nothing came after all; an idle conn holds no chunk
 	}
-	b.mu.Unlock()
-	b.signal()
+	b.unlock()
 	return open
 }
 
@@ -95,10 +122,9 @@ func (b *Buffer) AppendOwned(data []byte, free func()) bool {
 		free()
 		return open
 	}
-	b.push(&chunk{data: data, w: len(data), free: free})
+	b.push(ownedChunk(data, free))
 	b.n += len(data)
-	b.mu.Unlock()
-	b.signal()
+	b.unlock()
 	return true
 }
 
@@ -116,8 +142,7 @@ func (b *Buffer) End(err error) {
 	if b.err == nil {
 		b.err = err
 	}
-	b.mu.Unlock()
-	b.signal()
+	b.unlock()
 }
 
 // Ended returns the error of End, or nil.
@@ -132,9 +157,8 @@ func (b *Buffer) Close() {
 	b.mu.Lock()
 	b.closed = true
 	b.drop()
-	b.mu.Unlock()
+	b.unlock()
 	b.Deadline.Stop()
-	b.signal()
 }
 
 // Abandon drops what is unread or still comes, and makes readers fail with err,
@@ -143,8 +167,7 @@ func (b *Buffer) Abandon(err error) {
 	b.mu.Lock()
 	b.err, b.abandoned = err, true
 	b.drop()
-	b.mu.Unlock()
-	b.signal()
+	b.unlock()
 }
 
 // drop releases every chunk but the one being filled. b.mu is held.
@@ -173,10 +196,7 @@ func (b *Buffer) Read(p []byte) (int, error) {
 		if ok {
 			return n, err
 		}
-		select {
-		case <-b.wake:
-		case <-b.Deadline.Done():
-		}
+		b.wait()
 	}
 }
 
@@ -189,7 +209,8 @@ func (b *Buffer) timeoutOrClosed() error {
 	return os.ErrDeadlineExceeded
 }
 
-// take copies what is there. ok is false when a reader has to wait.
+// take copies what is there. ok is false when a reader has to wait, and counts
+// among those who do.
 func (b *Buffer) take(p []byte) (n int, err error, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -212,6 +233,9 @@ func (b *Buffer) take(p []byte) (n int, err error, ok bool) {
 	if n > 0 {
 		return n, nil, true
 	}
+	if b.err == nil {
+		b.willWait()
+	}
 	return 0, b.err, b.err != nil
 }
 
@@ -224,69 +248,4 @@ func (b *Buffer) trim() {
 		}
 		c.release()
 	}
-}
-
-// WriteNext passes the next unread bytes to w without copying them and returns
-// how many w took. It waits as Read does; io.EOF is the clean end.
-func (b *Buffer) WriteNext(w io.Writer) (int, error) {
-	for {
-		if b.Deadline.Passed() {
-			return 0, b.timeoutOrClosed()
-		}
-		c, err, ok := b.detach()
-		if c != nil {
-			n, werr := w.Write(c.data[c.r:c.w])
-			c.release()
-			return n, werr
-		}
-		if ok {
-			return 0, err
-		}
-		select {
-		case <-b.wake:
-		case <-b.Deadline.Done():
-		}
-	}
-}
-
-// detach takes the head chunk out of the queue, so that it can be written
-// without the lock.
-func (b *Buffer) detach() (c *chunk, err error, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		b.signal()
-		return nil, net.ErrClosed, true
-	}
-	if b.n == 0 {
-		if b.err != nil {
-			b.signal()
-		}
-		return nil, b.err, b.err != nil
-	}
-	if c = b.head; c == b.reserved {
-		return b.copyOut(c), nil, true
-	}
-	b.head = c.next
-	if b.head == nil {
-		b.tail = nil
-	}
-	c.next = nil
-	b.n -= c.w - c.r
-	if b.n > 0 || b.err != nil {
-		b.signal()
-	}
-	return c, nil, true
-}
-
-// copyOut copies the readable part of a chunk whose rest is being filled.
-func (b *Buffer) copyOut(c *chunk) *chunk {
-	out := newChunk(c.w - c.r)
-	out.w = copy(out.data, c.data[c.r:c.w])
-	c.r += out.w
-	b.n -= out.w
-	if b.n > 0 || b.err != nil {
-		b.signal()
-	}
-	return out
 }

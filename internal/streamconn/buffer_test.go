@@ -161,7 +161,6 @@ func TestAppendOwned(t *testing.T) {
 	put(b, []byte(" two "), 5)
 	add(b, "three")
 	add(b, "")
-	add(b, "dropped")
 	got := make([]byte, 2)
 	io.ReadFull(b, got)
 	if freed["one"] != 0 {
@@ -177,6 +176,7 @@ func TestAppendOwned(t *testing.T) {
 	if out.String() != "three" {
 		t.Errorf("wrote %q", out.String())
 	}
+	add(b, "dropped")
 	b.Close()
 	if add(b, "late") {
 		t.Error("AppendOwned says that somebody can read")

@@ -15,12 +15,31 @@ type Deadline struct {
 	timer *time.Timer
 	done  chan struct{} // nil until needed; closed once the deadline has passed
 	past  bool
-	turn  uint64 // tells the timer of an earlier Set from the current one
+	turn  uint64  // tells the timer of an earlier Set from the current one
+	tell  expirer // may be nil
+}
+
+// expirer wants to know when a deadline has passed.
+type expirer interface{ deadlinePassed() }
+
+// onPass arranges that e is told, without d's lock, whenever d passes. Nil ends
+// that.
+func (d *Deadline) onPass(e expirer) {
+	d.mu.Lock()
+	d.tell = e
+	d.mu.Unlock()
 }
 
 // Set moves the deadline to t. The zero time removes it; a time in the past
 // wakes blocked calls at once.
 func (d *Deadline) Set(t time.Time) {
+	if tell := d.set(t); tell != nil {
+		tell.deadlinePassed()
+	}
+}
+
+// set is Set but for telling, and returns whom to tell.
+func (d *Deadline) set(t time.Time) expirer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.turn++
@@ -32,31 +51,36 @@ func (d *Deadline) Set(t time.Time) {
 		d.past, d.done = false, nil // calls from now on wait for a new channel
 	}
 	if t.IsZero() {
-		return
+		return nil
 	}
 	if wait := time.Until(t); wait > 0 {
 		turn := d.turn
 		d.timer = time.AfterFunc(wait, func() { d.expire(turn) })
-		return
+		return nil
 	}
-	d.pass()
+	return d.pass()
 }
 
 func (d *Deadline) expire(turn uint64) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	var tell expirer
 	if turn == d.turn {
-		d.pass()
+		tell = d.pass()
+	}
+	d.mu.Unlock()
+	if tell != nil {
+		tell.deadlinePassed()
 	}
 }
 
-// pass marks the deadline as over. d.mu is held.
-func (d *Deadline) pass() {
+// pass marks the deadline as over and returns whom to tell. d.mu is held.
+func (d *Deadline) pass() expirer {
 	d.past = true
 	if d.done == nil {
 		d.done = make(chan struct{})
 	}
 	close(d.done)
+	return d.tell
 }
 
 // Done returns a channel that is closed when the deadline passes. A later Set

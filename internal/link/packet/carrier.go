@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/streamconn"
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -42,6 +43,9 @@ type Carrier struct {
 	room    chan struct{}        // one token: that queue may have room
 
 	over atomic.Bool // Single: the connection has ended in order
+
+	workers *streamconn.Workers // deliver what connections get
+	own     streamconn.Workers  // what workers is where Config has none
 }
 
 // New returns a Carrier. It starts nothing.
@@ -50,6 +54,12 @@ func New(cfg Config) *Carrier {
 	c.extended.Store(cfg.Extended)
 	c.patience.full = max(cfg.Patience, 0)
 	c.w.c = c
+	if c.workers = cfg.Workers; c.workers == nil {
+		c.workers = &c.own
+	}
+	if cfg.Single {
+		c.own.Stop() // a goroutine that waits would be one for each connection
+	}
 	return c
 }
 
@@ -79,6 +89,7 @@ func (c *Carrier) Run() error {
 	cause := c.Err()
 	c.end(cause) // whoever closed it first may not be done with that
 	c.w.join()
+	c.own.Wait()
 	if err == nil {
 		return nil
 	}
@@ -121,6 +132,7 @@ func (c *Carrier) Close(err error) {
 
 // end does what is to be done once c.err is set. It may be called again.
 func (c *Carrier) end(err error) {
+	c.own.Stop()
 	c.w.fail(err)
 	c.fail(err)
 	c.mu.Lock()

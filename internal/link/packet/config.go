@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/streamconn"
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -43,6 +44,11 @@ type Config struct {
 	// client then closes its side and waits a bounded time for the server's end; a
 	// server cancels the stream, and Run returns.
 	Single bool
+
+	// Workers run what delivers to relays. They are the caller's, who stops them.
+	// Nil means the carrier's own, none of which stay for the next bytes of a
+	// Single connection.
+	Workers *streamconn.Workers
 
 	// Packet is how many bytes go into one DATA packet at most; zero means 32 KiB,
 	// which is also the most there may be.

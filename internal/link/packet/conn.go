@@ -53,7 +53,6 @@ func newConn(c *Carrier, id int64, local, remote net.Addr) *Conn {
 		remote = unknown
 	}
 	st := &Conn{c: c, id: id, local: local, remote: remote}
-	st.recv.Init()
 	return st
 }
 

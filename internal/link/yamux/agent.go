@@ -9,15 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/mux"
-	"github.com/sallyport/sallyport/internal/relay"
+	"github.com/sallyport/sallyport/internal/streamconn"
 )
-
-// requestTimeout bounds how long an opened stream may take to say what it wants.
-const requestTimeout = 10 * time.Second
 
 // Agent is the agent's end of one tunnel.
 type Agent struct {
@@ -43,7 +39,8 @@ type Agent struct {
 
 	session  *mux.Session
 	control  *mux.Stream
-	dials    sync.WaitGroup
+	dials    sync.WaitGroup // requests, until their connection has ended
+	workers  streamconn.Workers
 	served   served
 	serving  atomic.Int64
 	idle     chan struct{} // one token: serving may have become zero
@@ -61,12 +58,8 @@ func (a *Agent) Start(conn net.Conn) {
 	cfg.Client = true
 	cfg.Accept = func(st *mux.Stream) {
 		a.serving.Add(1)
-		a.dials.Go(func() {
-			a.serve(st)
-			if a.serving.Add(-1) == 0 {
-				a.noticeIdle()
-			}
-		})
+		a.dials.Add(1)
+		a.workers.Do(&request{agent: a, st: st})
 	}
 	a.session = mux.New(conn, cfg)
 }
@@ -95,6 +88,8 @@ func (a *Agent) Finish(ctx context.Context) {
 	stop := context.AfterFunc(ctx, a.served.giveUp)
 	defer stop()
 	a.dials.Wait()
+	a.workers.Stop()
+	a.workers.Wait()
 }
 
 func isRefusal(err error) bool {
@@ -194,64 +189,3 @@ func (a *Agent) RTT() time.Duration { return a.session.RTT() }
 
 // Protocol implements link.Agent.
 func (a *Agent) Protocol() string { return link.ProtocolYamux }
-
-// serve serves one request: dial, answer, relay.
-func (a *Agent) serve(st *mux.Stream) {
-	req, err := readRequest(st)
-	if err != nil {
-		st.Reset(mux.ReasonProtocol)
-		return
-	}
-	target, err := a.dial(st, req)
-	if err != nil {
-		a.refuse(st, err)
-		return
-	}
-	st.SetAddrs(nil, target.RemoteAddr())
-	answer := message.Answer{Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String()}
-	if err := message.Write(st, &answer); err != nil {
-		target.Close()
-		st.Close()
-		return
-	}
-	defer a.served.remove(a.served.add(st, target))
-	if a.Opened != nil {
-		defer a.Opened(req.Address)()
-	}
-	relay.Pipe(tunnelConn{st}, target)
-}
-
-func readRequest(st *mux.Stream) (req message.Request, err error) {
-	st.SetReadDeadline(time.Now().Add(requestTimeout))
-	if err = message.Read(st, &req); err == nil {
-		st.SetReadDeadline(time.Time{})
-	}
-	return req, err
-}
-
-// dial connects to the target. The server's giving up, by a reset or by the end
-// of the tunnel, cancels it.
-func (a *Agent) dial(st *mux.Stream, req message.Request) (net.Conn, error) {
-	timeout := a.DialTimeout
-	if req.Timeout > 0 {
-		timeout = min(timeout, req.Timeout)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	stop := st.OnPeerStop(cancel)
-	defer stop()
-	return a.Dial(ctx, req.Network, req.Address)
-}
-
-// refuse answers with the dial's error. The words go too: an agent's operator
-// and its server's are on the same side.
-func (a *Agent) refuse(st *mux.Stream, err error) {
-	answer := message.Answer{Failed: true, Kind: dialer.KindOf(err), Hop: dialer.HopTarget, Text: err.Error()}
-	if de, ok := errors.AsType[*dialer.Error](err); ok {
-		answer.Hop, answer.Text = de.Hop, de.Err.Error()
-	}
-	const maxText = 1 << 10
-	answer.Text = answer.Text[:min(len(answer.Text), maxText)]
-	message.Write(st, &answer)
-	st.Close()
-}

@@ -1,0 +1,50 @@
+package packet
+
+import (
+	"io"
+	"net"
+
+	"github.com/sallyport/sallyport/internal/streamconn"
+)
+
+// Deliver writes what the peer sends to w, as WriteTo does, on a goroutine of the
+// carrier's that exists only while there are bytes. It returns at once and calls
+// ended with what WriteTo would have returned, once, when all else is done;
+// Deliver may be called again then. Nobody may read meanwhile.
+func (st *Conn) Deliver(w io.Writer, ended func(error)) bool {
+	st.recv.Deliver(&delivery{conn: st, sink: sink{w: w}, ended: ended}, st.c.workers)
+	return true
+}
+
+// delivery is a connection's writer of what comes.
+type delivery struct {
+	sink
+	conn  *Conn
+	ended func(error)
+}
+
+// Took implements streamconn.Recipient.
+func (d *delivery) Took(int) { d.conn.c.consumed(d.conn) }
+
+// Ended implements streamconn.Recipient.
+func (d *delivery) Ended(err error) {
+	switch {
+	case d.sink.err != nil:
+		err = d.sink.err
+	case err == io.EOF:
+		d.conn.drained()
+		err = nil
+	default:
+		err = d.conn.opError("read", err)
+	}
+	d.ended(err)
+}
+
+// WriteVector writes several pieces.
+func (s *sink) WriteVector(v *net.Buffers) (n int64, err error) {
+	n, s.err = streamconn.WriteVector(s.w, v)
+	if s.err == nil && len(*v) > 0 {
+		s.err = io.ErrShortWrite
+	}
+	return n, s.err
+}

@@ -1,0 +1,89 @@
+package streamconn
+
+import "sync"
+
+// maxParked is how many goroutines of one [Workers] wait for their next task:
+// enough that exchanges of small messages start none, little enough that they
+// cost nothing beside the session they belong to.
+const maxParked = 8
+
+// Task is something to do that may take its time.
+type Task interface{ Run() }
+
+// Workers runs tasks, each on a goroutine of its own. A few of them stay for
+// the next task, so that it finds one with a grown stack and costs no more than
+// waking it.
+//
+// Whoever owns the tasks joins them; whoever owns the Workers stops those that
+// stay. The zero value is ready.
+type Workers struct {
+	mu      sync.Mutex
+	idle    []*worker // the last to park is the first to go: its memory is warm
+	stopped bool
+	parked  sync.WaitGroup
+}
+
+// worker is a goroutine that waits for its next task.
+type worker struct{ next chan Task }
+
+// Do runs t. It does not wait for it.
+func (w *Workers) Do(t Task) {
+	w.mu.Lock()
+	last := len(w.idle) - 1
+	if last < 0 {
+		w.mu.Unlock()
+		go w.work(t)
+		return
+	}
+	free := w.idle[last]
+	w.idle = w.idle[:last]
+	w.mu.Unlock()
+	free.next <- t
+}
+
+// work runs t, and then what comes until nobody needs one more.
+func (w *Workers) work(t Task) {
+	var self *worker
+	for {
+		t.Run()
+		if self == nil {
+			self = &worker{next: make(chan Task, 1)}
+		}
+		if !w.park(self) {
+			return
+		}
+		next, ok := <-self.next
+		w.parked.Done()
+		if !ok {
+			return
+		}
+		t = next
+	}
+}
+
+// park puts the calling goroutine with those that wait, if there is need.
+func (w *Workers) park(self *worker) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped || len(w.idle) >= maxParked {
+		return false
+	}
+	w.parked.Add(1)
+	w.idle = append(w.idle, self)
+	return true
+}
+
+// Stop ends the goroutines that have nothing to do, now and in future. Tasks
+// run as before. It does not wait.
+func (w *Workers) Stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+	for _, free := range w.idle {
+		close(free.next)
+	}
+	w.idle = nil
+}
+
+// Wait waits, after Stop, until the goroutines that had nothing to do have ended.
+func (w *Workers) Wait() { w.parked.Wait() }

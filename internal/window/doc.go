@@ -1,0 +1,17 @@
+// Package window decides how much a peer may send on each stream of a session,
+// and holds the whole session to one amount of memory.
+//
+// A [Window] is the receiving side's account of one stream. It starts with what
+// both ends assume, is granted a little more at once while memory is plentiful,
+// and doubles as long as the reader is held back by the window and not by
+// itself: as long as the bytes of less than four round trips fill it. So it
+// follows the product of bandwidth and delay.
+//
+// A [Memory] is the account of a session. What is granted may be on its way, so
+// a stream that stalls keeps all of it, and what one stream can take must leave
+// something for the next. Growth gets five eighths of the memory, and no stream
+// more of that than half of what the others leave; one that has more because it
+// was there first gives it up again as its reader takes bytes. The first windows
+// get an eighth. The rest, a quarter, is for the start windows, so that whatever
+// others hold a new stream finds room.
+package window
