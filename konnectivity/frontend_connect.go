@@ -14,7 +14,10 @@ import (
 )
 
 // connectProtocol is HTTP CONNECT: a conn for each connection.
-type connectProtocol struct{ f *Frontend }
+type connectProtocol struct {
+	f    *Frontend
+	cuts *cuts
+}
 
 func (connectProtocol) drain() {}
 func (connectProtocol) join()  {}
@@ -23,7 +26,7 @@ func (connectProtocol) join()  {}
 func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) (rest func()) {
 	conn = honest(conn)
 	if target, early, ok := p.request(conn, settled); ok {
-		rest = p.f.connect(ctx, conn, target, early)
+		rest = p.connect(ctx, conn, target, early)
 	}
 	if rest == nil {
 		conn.Close() // under TLS with a goodbye
@@ -56,9 +59,9 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 
 // connect makes what a request for a tunnel to target asks for, and says so. rest
 // is its relay, or nil where nothing has come about.
-func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) (rest func()) {
-	down := f.cfg.Trace.clientUp()
-	far, early, done, ok := f.tunnel(ctx, conn, target, early)
+func (p connectProtocol) connect(ctx context.Context, conn net.Conn, target string, early []byte) (rest func()) {
+	down := p.f.cfg.Trace.clientUp()
+	far, early, done, ok := p.tunnel(ctx, conn, target, early)
 	if !ok {
 		down()
 		return nil
@@ -71,19 +74,19 @@ func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, ea
 }
 
 // tunnel dials target and answers conn. What it returns is that of reach.
-func (f *Frontend) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, _ []byte, done func(), ok bool) {
+func (p connectProtocol) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, _ []byte, done func(), ok bool) {
 	if err := checkTarget("tcp", target); err != nil {
-		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
+		p.f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
 		return nil, nil, nil, false
 	}
-	far, early, done, err := f.reach(ctx, conn, target, early)
+	far, early, done, err := p.reach(ctx, conn, target, early)
 	if err != nil {
 		if err != errClientLeft {
-			f.refuse(conn, refusalOf(err))
+			p.f.refuse(conn, refusalOf(err))
 		}
 		return nil, nil, nil, false
 	}
-	if f.established(conn) != nil {
+	if p.f.established(conn) != nil {
 		far.Close()
 		done()
 		return nil, nil, nil, false
@@ -95,12 +98,12 @@ func (f *Frontend) tunnel(ctx context.Context, conn net.Conn, target string, ear
 // waits for it, and returns what has been read of what it says. done has to be
 // called when the connection has ended. The error is errClientLeft itself where
 // nobody is left to hear of another.
-func (f *Frontend) reach(ctx context.Context, conn net.Conn, target string, early []byte) (_ net.Conn, _ []byte, done func(), err error) {
+func (p connectProtocol) reach(ctx context.Context, conn net.Conn, target string, early []byte) (_ net.Conn, _ []byte, done func(), err error) {
 	dialing, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
-	w := f.watches.start(conn, early, gone)
-	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
-	early, left := f.watches.stop(w)
+	w := p.f.watches.start(conn, early, gone)
+	far, done, err := p.f.openTarget(dialing, p.cuts, "tcp", target)
+	early, left := p.f.watches.stop(w)
 	if left != nil && err == nil {
 		far.Close()
 		done()

@@ -37,7 +37,9 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	defer stopLife()
 
 	var clients clients
-	p := f.newProtocol(ctx)
+	stopCuts := context.AfterFunc(ctx, clients.cuts.end)
+	defer stopCuts()
+	p := f.newProtocol(ctx, &clients.cuts)
 	err := acceptConns(ctx, ln, f.log, func(c net.Conn) {
 		// Here and not on the client's goroutine: the oldest has to be the oldest.
 		settled, ok := f.addNewcomer(c)
@@ -84,11 +86,11 @@ type protocol interface {
 	join()
 }
 
-func (f *Frontend) newProtocol(ctx context.Context) protocol {
+func (f *Frontend) newProtocol(ctx context.Context, cuts *cuts) protocol {
 	if f.cfg.Mode == ModeGRPC {
-		return newGRPCProtocol(ctx, f)
+		return newGRPCProtocol(ctx, f, cuts)
 	}
-	return connectProtocol{f}
+	return connectProtocol{f, cuts}
 }
 
 // errCut is what the far side of a connection may learn of its being cut.

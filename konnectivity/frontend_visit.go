@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 
-	"github.com/sallyport/sallyport/internal/relay"
 	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
@@ -14,12 +13,13 @@ import (
 type clients struct {
 	here    sync.WaitGroup
 	workers streamconn.Workers
+	cuts    cuts
 }
 
 // serve serves a client on a goroutine of its own.
 func (c *clients) serve(v *visit) {
 	c.here.Add(1)
-	v.gone = c.here.Done
+	v.among = c
 	c.workers.Do(v)
 }
 
@@ -38,15 +38,15 @@ type visit struct {
 	secure   bool // TLS comes first
 	protocol protocol
 	settled  func()
-	gone     func()
-	uncut    func() bool // ends what the end of ctx does to conn
+	among    *clients
+	cut      *cuttable // conn, among those that the end of ctx resets
 }
 
 // Run implements streamconn.Task. A dial goes deep, and a stack that has grown
 // stays so: what relays for hours is left to another goroutine, and the next dial
 // finds this one as it is.
 func (v *visit) Run() {
-	v.uncut = context.AfterFunc(v.ctx, func() { relay.Reset(v.conn, errCut) })
+	v.cut = v.among.cuts.add(v.conn)
 	rest := v.serve()
 	if rest == nil {
 		v.end()
@@ -74,8 +74,8 @@ func (v *visit) serve() (rest func()) {
 }
 
 func (v *visit) end() {
-	v.uncut()
+	v.among.cuts.remove(v.cut)
 	v.settled()
 	v.conn.Close()
-	v.gone()
+	v.among.here.Done()
 }
