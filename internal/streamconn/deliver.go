@@ -27,6 +27,7 @@ type delivery struct {
 // Read and WriteNext, which nobody may call until to.Ended has been called; then
 // somebody may again, or Deliver.
 func (b *Buffer) Deliver(to Recipient, workers *Workers) {
+	workers.enter()
 	b.mu.Lock()
 	b.delivery = &delivery{b: b, to: to, workers: workers}
 	b.mu.Unlock()
@@ -91,5 +92,6 @@ func (d *delivery) end(err error) {
 	d.b.mu.Lock()
 	d.b.delivery = nil
 	d.b.mu.Unlock()
+	d.workers.leave()
 	d.to.Ended(err)
 }

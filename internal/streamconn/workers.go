@@ -12,19 +12,43 @@ type Task interface{ Run() }
 
 // Workers runs tasks, each on a goroutine of its own. A few of them stay for
 // the next task, so that it finds one with a grown stack and costs no more than
-// waking it.
+// waking it: never more than there are users.
 //
 // Whoever owns the tasks joins them; whoever owns the Workers stops those that
 // stay. The zero value is ready.
 type Workers struct {
 	mu      sync.Mutex
 	idle    []*worker // the last to park is the first to go: its memory is warm
+	users   int       // who may have a task
 	stopped bool
 	parked  sync.WaitGroup
 }
 
 // worker is a goroutine that waits for its next task.
 type worker struct{ next chan Task }
+
+// enter says that there is one more user.
+func (w *Workers) enter() {
+	w.mu.Lock()
+	w.users++
+	w.mu.Unlock()
+}
+
+// leave says that a user has no more tasks.
+func (w *Workers) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.users--
+	w.trim(w.users)
+}
+
+// trim lets those go who have nothing to do, but n. w.mu is held.
+func (w *Workers) trim(n int) {
+	for last := len(w.idle) - 1; last >= n; last-- {
+		close(w.idle[last].next)
+		w.idle = w.idle[:last]
+	}
+}
 
 // Do runs t. It does not wait for it.
 func (w *Workers) Do(t Task) {
@@ -65,7 +89,7 @@ func (w *Workers) work(t Task) {
 func (w *Workers) park(self *worker) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stopped || len(w.idle) >= maxParked {
+	if w.stopped || len(w.idle) >= min(maxParked, w.users) {
 		return false
 	}
 	w.parked.Add(1)
@@ -79,10 +103,7 @@ func (w *Workers) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stopped = true
-	for _, free := range w.idle {
-		close(free.next)
-	}
-	w.idle = nil
+	w.trim(0)
 }
 
 // Wait waits, after Stop, until the goroutines that had nothing to do have ended.

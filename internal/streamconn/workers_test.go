@@ -17,24 +17,34 @@ func parked(w *Workers) int {
 	return len(w.idle)
 }
 
-// TestWorkersRunAll: no task waits for another, and few goroutines stay.
+// TestWorkersRunAll: no task waits for another, and few goroutines stay, none
+// without a user.
 func TestWorkersRunAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w Workers
 		var together sync.WaitGroup
 		var ran atomic.Int32
+		for range 2 * maxParked {
+			w.enter()
+		}
 		for range 3 {
 			together.Add(100)
 			for range 100 {
 				w.Do(task(func() { together.Done(); together.Wait(); ran.Add(1) }))
 			}
 			synctest.Wait()
-			if n := parked(&w); n != maxParked {
+			if n := parked(&w); n != maxParked { // of twice as many users
 				t.Errorf("%d goroutines stay, want %d", n, maxParked)
 			}
 		}
 		if ran.Load() != 300 {
 			t.Errorf("%d tasks ran", ran.Load())
+		}
+		for users := 2*maxParked - 1; users > 2; users-- {
+			w.leave()
+			if n := parked(&w); n != min(users, maxParked) {
+				t.Errorf("%d goroutines stay for %d users", n, users)
+			}
 		}
 		w.Stop()
 		w.Wait()
@@ -53,6 +63,7 @@ func TestWorkersStopWhileBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w Workers
 		hold := make(chan struct{})
+		w.enter()
 		w.Do(task(func() { <-hold }))
 		synctest.Wait()
 		w.Stop()
