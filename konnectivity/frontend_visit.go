@@ -6,28 +6,27 @@ import (
 	"net"
 	"sync"
 
-	"github.com/sallyport/sallyport/internal/streamconn"
+	"github.com/sallyport/sallyport/internal/crew"
 )
 
 // clients are the clients of one listener. The zero value is ready.
 type clients struct {
-	here    sync.WaitGroup
-	workers streamconn.Workers
-	cuts    cuts
+	here sync.WaitGroup
+	crew crew.Crew
+	cuts cuts
 }
 
 // serve serves a client on a goroutine of its own.
 func (c *clients) serve(v *visit) {
 	c.here.Add(1)
 	v.among = c
-	c.workers.Do(v)
+	c.crew.Do(v)
 }
 
 // join returns when all clients have gone.
 func (c *clients) join() {
 	c.here.Wait()
-	c.workers.Stop()
-	c.workers.Wait()
+	c.crew.Stop()
 }
 
 // visit is a client from its arrival to its end.
@@ -42,7 +41,7 @@ type visit struct {
 	cut      *cuttable // conn, among those that the end of ctx resets
 }
 
-// Run implements streamconn.Task. A dial goes deep, and a stack that has grown
+// Run implements crew.Task. A dial goes deep, and a stack that has grown
 // stays so: what relays for hours is left to another goroutine, and the next dial
 // finds this one as it is.
 func (v *visit) Run() {

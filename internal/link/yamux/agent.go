@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/mux"
-	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
 // Agent is the agent's end of one tunnel.
@@ -40,7 +40,7 @@ type Agent struct {
 	session  *mux.Session
 	control  *mux.Stream
 	dials    sync.WaitGroup // requests, until their connection has ended
-	workers  streamconn.Workers
+	crew     crew.Crew
 	served   served
 	serving  atomic.Int64
 	idle     chan struct{} // one token: serving may have become zero
@@ -59,7 +59,7 @@ func (a *Agent) Start(conn net.Conn) {
 	cfg.Accept = func(st *mux.Stream) {
 		a.serving.Add(1)
 		a.dials.Add(1)
-		a.workers.Do(&request{agent: a, st: st})
+		a.crew.Do(&request{agent: a, st: st})
 	}
 	a.session = mux.New(conn, cfg)
 }
@@ -88,8 +88,7 @@ func (a *Agent) Finish(ctx context.Context) {
 	stop := context.AfterFunc(ctx, a.served.giveUp)
 	defer stop()
 	a.dials.Wait()
-	a.workers.Stop()
-	a.workers.Wait()
+	a.crew.Stop()
 }
 
 func isRefusal(err error) bool {

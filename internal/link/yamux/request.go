@@ -22,7 +22,7 @@ type request struct {
 	st    *mux.Stream
 }
 
-// Run implements streamconn.Task. A dial goes deep, and a stack that has grown
+// Run implements crew.Task. A dial goes deep, and a stack that has grown
 // stays so: what relays for hours is left to another goroutine, and the next dial
 // finds this one as it is.
 func (r *request) Run() {
