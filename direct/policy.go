@@ -13,7 +13,7 @@ func (d *Dialer) allowed(ctx context.Context, host string, addrs []netip.AddrPor
 	if d.Allow == nil {
 		return addrs, nil
 	}
-	var kept []netip.AddrPort
+	kept := addrs[:0] // addrs is the dial's own
 	var first error
 	for _, addr := range addrs {
 		err := d.Allow(ctx, host, addr)

@@ -19,6 +19,9 @@ type outcome struct {
 // the fallback delay or as soon as the first has failed. It returns the first
 // conn, or the error of the first address.
 func (d *Dialer) race(ctx context.Context, network string, addrs []netip.AddrPort) (net.Conn, error) {
+	if len(addrs) == 1 {
+		return d.connector()(ctx, network, addrs[0])
+	}
 	delay := cmp.Or(d.FallbackDelay, DefaultFallbackDelay)
 	primaries, fallbacks := split(addrs)
 	if len(fallbacks) == 0 || delay < 0 {

@@ -35,12 +35,13 @@ func (s *Server) DialContext(ctx context.Context, network, address string) (net.
 	candidates := s.picker.candidates(host, 0)
 	if len(candidates) == 0 {
 		err := &dialer.Error{Hop: dialer.HopAgent, Network: network, Address: address, Err: s.picker.noRoute(host)}
-		s.cfg.Trace.start(DialInfo{Network: network, Address: address})(nil, err)
+		info := DialInfo{Network: network, Address: address}
+		s.cfg.Trace.done(info, s.cfg.Trace.start(info), nil, err)
 		return nil, err
 	}
 	if s.cfg.DialTimeout >= 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, positiveOr(s.cfg.DialTimeout, dialer.DefaultTimeout))
+		ctx, cancel = bounded(ctx, positiveOr(s.cfg.DialTimeout, dialer.DefaultTimeout))
 		defer cancel()
 	}
 	return s.dialFirst(ctx, candidates, network, address)
@@ -71,8 +72,9 @@ func (s *Server) dialFirst(ctx context.Context, candidates []*agentSession, netw
 // dial opens one connection through a. left is how many agents, a included, may
 // still be tried in what remains of ctx.
 func (a *agentSession) dial(ctx context.Context, left int, network, address string) (c net.Conn, err error) {
-	done := a.server.cfg.Trace.start(DialInfo{AgentID: a.id, Network: network, Address: address})
-	defer func() { c = done(c, err) }()
+	trace, info := a.server.cfg.Trace, DialInfo{AgentID: a.id, Network: network, Address: address}
+	begin := trace.start(info)
+	defer func() { c = trace.done(info, begin, c, err) }()
 	share, cancel := shareOf(ctx, left)
 	defer cancel()
 	if c, err = a.tunnel.Open(share, network, address); err == nil {
@@ -93,10 +95,19 @@ func (a *agentSession) dial(ctx context.Context, left int, network, address stri
 func shareOf(ctx context.Context, left int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok || left <= 1 {
-		return context.WithCancel(ctx)
+		return ctx, func() {}
 	}
 	remaining := time.Until(deadline)
 	return context.WithTimeout(ctx, max(remaining/time.Duration(left), min(minShare, remaining)))
+}
+
+// bounded bounds ctx by timeout. One that ends sooner anyway is left as it is: a
+// front end has bounded it already, most often.
+func bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, timeout)
 }
 
 // checkDestination refuses what no agent could dial. Its errors are short,

@@ -10,25 +10,31 @@ import (
 	"github.com/sallyport/sallyport/internal/relay"
 )
 
-// start calls DialStart and returns what to call with the dial's outcome; it
-// returns the conn to hand on. Nil hooks and a nil trace are fine.
-func (t *ServerTrace) start(d DialInfo) (done func(net.Conn, error) net.Conn) {
+// start calls DialStart and returns the time. Nil hooks and a nil trace are fine,
+// here and in done.
+func (t *ServerTrace) start(d DialInfo) (begin time.Time) {
 	if t == nil {
-		return func(c net.Conn, _ error) net.Conn { return c }
+		return begin
 	}
 	if t.DialStart != nil {
 		t.DialStart(d)
 	}
-	begin := time.Now()
-	return func(c net.Conn, err error) net.Conn {
-		if t.DialDone != nil {
-			t.DialDone(d, time.Since(begin), err)
-		}
-		if err != nil {
-			return nil
-		}
-		return t.opened(d, c)
+	return time.Now()
+}
+
+// done calls DialDone and what follows from a dial's success. It returns the conn
+// to hand on.
+func (t *ServerTrace) done(d DialInfo, begin time.Time, c net.Conn, err error) net.Conn {
+	if t != nil && t.DialDone != nil {
+		t.DialDone(d, time.Since(begin), err)
 	}
+	switch {
+	case err != nil:
+		return nil
+	case t == nil:
+		return c
+	}
+	return t.opened(d, c)
 }
 
 // opened calls ConnOpened and returns c as one that calls ConnClosed.

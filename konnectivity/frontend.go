@@ -40,6 +40,8 @@ type Frontend struct {
 	streams   int // of gRPC clients, whether they have asked for a connection or not
 	state     serverState
 	serving   sync.WaitGroup // Add only under mu while running, Wait only after
+
+	watches watches // of clients that wait for their connection
 }
 
 // NewFrontend checks cfg and returns a Frontend. It starts nothing.
@@ -96,6 +98,7 @@ func (f *Frontend) Close() error {
 	f.mu.Unlock()
 	f.end()
 	f.serving.Wait()
+	f.watches.close()
 	return nil
 }
 

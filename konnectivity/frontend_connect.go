@@ -14,27 +14,24 @@ import (
 )
 
 // connectProtocol is HTTP CONNECT: a conn for each connection.
-type connectProtocol struct{ f *Frontend }
+type connectProtocol struct {
+	f    *Frontend
+	cuts *cuts
+}
 
 func (connectProtocol) drain() {}
 func (connectProtocol) join()  {}
 
 // serve serves the one request of conn.
-func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
-	defer conn.Close()
+func (p connectProtocol) serve(ctx context.Context, conn net.Conn, settled func()) (rest func()) {
 	conn = honest(conn)
-	var far net.Conn
-	var early []byte
-	done := func() {}
-	relay.Prepare(func() {
-		if target, read, ok := p.request(conn, settled); ok {
-			far, early, done = p.f.connect(ctx, conn, target, read)
-		}
-	})
-	defer done()
-	if far != nil {
-		relay.Pipe(withEarly(conn, early), far)
+	if target, early, ok := p.request(conn, settled); ok {
+		rest = p.connect(ctx, conn, target, early)
 	}
+	if rest == nil {
+		conn.Close() // under TLS with a goodbye
+	}
+	return rest
 }
 
 // request reads what conn asks for, and answers what cannot be served.
@@ -60,42 +57,61 @@ func (f *Frontend) badRequest(conn net.Conn, err error) {
 	f.refuse(conn, httpconnect.Refusal{Code: status.Code, Text: status.Text})
 }
 
-// connect makes what a request for a tunnel to target asks for, and says so. far
-// is nil where that has failed; otherwise it is to be relayed, after the early
-// bytes. done is to be called in the end in any case.
-func (f *Frontend) connect(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, left []byte, done func()) {
-	down := f.cfg.Trace.clientUp()
-	far, left, end := f.tunnel(ctx, conn, target, early)
-	if far == nil {
-		return nil, nil, down
+// connect makes what a request for a tunnel to target asks for, and says so. rest
+// is its relay, or nil where nothing has come about.
+func (p connectProtocol) connect(ctx context.Context, conn net.Conn, target string, early []byte) (rest func()) {
+	down := p.f.cfg.Trace.clientUp()
+	far, early, done, ok := p.tunnel(ctx, conn, target, early)
+	if !ok {
+		down()
+		return nil
 	}
-	return far, left, func() { end(); down() }
+	return func() {
+		defer down()
+		defer done()
+		relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn) })
+	}
 }
 
-// tunnel dials target and answers conn. Of what it returns nothing is nil, or all.
-func (f *Frontend) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (net.Conn, []byte, func()) {
+// tunnel dials target and answers conn. What it returns is that of reach.
+func (p connectProtocol) tunnel(ctx context.Context, conn net.Conn, target string, early []byte) (far net.Conn, _ []byte, done func(), ok bool) {
 	if err := checkTarget("tcp", target); err != nil {
-		f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
-		return nil, nil, nil
+		p.f.badRequest(conn, &httpconnect.StatusError{Code: http.StatusBadRequest, Text: err.Error()})
+		return nil, nil, nil, false
 	}
-	dialing, gone := context.WithCancelCause(ctx)
-	defer gone(nil)
-	w := startWatch(conn, early, gone)
-	far, done, err := f.openTarget(dialing, ctx, "tcp", target)
-	early, left := w.stop()
+	far, early, done, err := p.reach(ctx, conn, target, early)
 	if err != nil {
-		if left == nil {
-			f.refuse(conn, refusalOf(err))
+		if err != errClientLeft {
+			p.f.refuse(conn, refusalOf(err))
 		}
-		return nil, nil, nil
+		return nil, nil, nil, false
 	}
-	if left != nil || f.established(conn) != nil {
+	if p.f.established(conn) != nil {
 		far.Close()
 		done()
-		return nil, nil, nil
+		return nil, nil, nil, false
 	}
-	awaitTaken(conn)
-	return far, early, done
+	return far, early, done, true
+}
+
+// reach makes the connection that the client of conn asked for, while the client
+// waits for it, and returns what has been read of what it says. done has to be
+// called when the connection has ended. The error is errClientLeft itself where
+// nobody is left to hear of another.
+func (p connectProtocol) reach(ctx context.Context, conn net.Conn, target string, early []byte) (_ net.Conn, _ []byte, done func(), err error) {
+	dialing, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	w := p.f.watches.start(conn, early, gone)
+	far, done, err := p.f.openTarget(dialing, p.cuts, "tcp", target)
+	early, left := p.f.watches.stop(w)
+	if left != nil && err == nil {
+		far.Close()
+		done()
+	}
+	if left != nil {
+		err = errClientLeft
+	}
+	return far, early, done, err
 }
 
 // withEarly returns conn with what was read of it already. Where there is

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
-	"github.com/sallyport/sallyport/internal/relay"
 )
 
 // openTarget makes the connection a client asked for, if there is a place for it. ctx
-// ends when the client goes; life is that of everything, and its end cuts the
-// connection. done has to be called when the connection has ended.
-func (f *Frontend) openTarget(ctx, life context.Context, network, address string) (c net.Conn, done func(), err error) {
+// ends when the client goes; the end of cuts cuts the connection. done has to be
+// called when the connection has ended.
+func (f *Frontend) openTarget(ctx context.Context, cuts *cuts, network, address string) (c net.Conn, done func(), err error) {
 	if err := checkTarget(network, address); err != nil {
 		return nil, nil, &dialer.Error{Hop: dialer.HopProxy, Network: network, Err: err}
 	}
@@ -25,8 +24,8 @@ func (f *Frontend) openTarget(ctx, life context.Context, network, address string
 		f.leave()
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(life, func() { relay.Reset(c, errCut) })
-	return c, func() { stop(); f.leave() }, nil
+	cut := cuts.add(c)
+	return c, func() { cuts.remove(cut); f.leave() }, nil
 }
 
 // maxTarget bounds an address that is looked at, in bytes: more than any name and

@@ -33,14 +33,14 @@ type grpcProtocol struct {
 
 // newGRPCProtocol returns a protocol that serves until ctx ends or drain and the
 // end of its clients. It has to be joined.
-func newGRPCProtocol(ctx context.Context, f *Frontend) *grpcProtocol {
+func newGRPCProtocol(ctx context.Context, f *Frontend, cuts *cuts) *grpcProtocol {
 	serving, down := context.WithCancel(ctx)
 	leaving, leave := context.WithCancel(serving)
 	p := &grpcProtocol{f: f, conns: newHandover(), down: down, leave: leave}
 	p.server = grpc.NewServer(f.grpcOptions()...)
 	s := &proxy.Server{Work: &p.work, FirstWord: f.cfg.handshakeTimeout(), Leaving: leaving}
 	s.Dial = func(dialing context.Context, network, address string) (net.Conn, func(), error) {
-		return f.openTarget(dialing, ctx, network, address)
+		return f.openTarget(dialing, cuts, network, address)
 	}
 	if t := f.cfg.Trace; t != nil {
 		s.Sent = t.WriteDone
@@ -78,19 +78,21 @@ func (f *Frontend) grpcOptions() []grpc.ServerOption {
 }
 
 // serve hands conn to the gRPC server and waits until it has closed it.
-func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) {
-	defer conn.Close()
+func (p *grpcProtocol) serve(ctx context.Context, conn net.Conn, settled func()) (rest func()) {
 	if err := p.f.enterSocket(); err != nil {
 		p.f.log.Warn("client refused", "remote", conn.RemoteAddr().String(), "err", err)
-		return
+		return nil
 	}
-	defer p.f.leaveSocket()
-	h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
-	select {
-	case p.conns.next <- h:
-		<-h.closed
-	case <-p.conns.closed:
-	case <-ctx.Done():
+	return func() {
+		defer conn.Close()
+		defer p.f.leaveSocket()
+		h := &handedOver{Conn: conn, closed: make(chan struct{}), settled: settled}
+		select {
+		case p.conns.next <- h:
+			<-h.closed
+		case <-p.conns.closed:
+		case <-ctx.Done():
+		}
 	}
 }
 

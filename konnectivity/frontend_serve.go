@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 
 	"github.com/sallyport/sallyport/internal/link"
-	"github.com/sallyport/sallyport/internal/relay"
 )
 
 // Serve accepts clients on ln, which it closes, until ctx ends, the listener
@@ -38,8 +36,10 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	stopLife := context.AfterFunc(f.life, func() { cancel(ErrFrontendClosed) })
 	defer stopLife()
 
-	var clients sync.WaitGroup
-	p := f.newProtocol(ctx)
+	var clients clients
+	stopCuts := context.AfterFunc(ctx, clients.cuts.end)
+	defer stopCuts()
+	p := f.newProtocol(ctx, &clients.cuts)
 	err := acceptConns(ctx, ln, f.log, func(c net.Conn) {
 		// Here and not on the client's goroutine: the oldest has to be the oldest.
 		settled, ok := f.addNewcomer(c)
@@ -47,14 +47,14 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 			c.Close()
 			return
 		}
-		clients.Go(func() { f.serveConn(ctx, c, !isUnix(ln), p, settled) })
+		clients.serve(&visit{f: f, ctx: ctx, conn: c, secure: !isUnix(ln), protocol: p, settled: settled})
 	})
 	if f.closing() {
 		p.drain()
 	} else {
 		cancel(err) // the listener failed: its clients end with it
 	}
-	clients.Wait()
+	clients.join()
 	p.join()
 	if f.closing() {
 		return ErrFrontendClosed
@@ -75,8 +75,10 @@ func isUnix(ln net.Listener) bool {
 type protocol interface {
 	// serve serves a client from its first words, whose wait it bounds, to the end
 	// of everything. settled is called when the client has said what it wants.
-	// It closes conn, and so does the end of ctx.
-	serve(ctx context.Context, conn net.Conn, settled func())
+	// The end of ctx closes conn. What goes on as long as a connection may be
+	// returned as rest, to be done by a goroutine with little behind it. conn is
+	// closed after all that.
+	serve(ctx context.Context, conn net.Conn, settled func()) (rest func())
 	// drain asks the clients that can be asked to bring nothing new. It does not
 	// block.
 	drain()
@@ -84,32 +86,11 @@ type protocol interface {
 	join()
 }
 
-func (f *Frontend) newProtocol(ctx context.Context) protocol {
+func (f *Frontend) newProtocol(ctx context.Context, cuts *cuts) protocol {
 	if f.cfg.Mode == ModeGRPC {
-		return newGRPCProtocol(ctx, f)
+		return newGRPCProtocol(ctx, f, cuts)
 	}
-	return connectProtocol{f}
-}
-
-// serveConn serves one client from its TLS handshake, if there is one, to its
-// end.
-func (f *Frontend) serveConn(ctx context.Context, conn net.Conn, secure bool, p protocol, settled func()) {
-	defer conn.Close()
-	defer settled()
-	stop := context.AfterFunc(ctx, func() { relay.Reset(conn, errCut) })
-	defer stop()
-	if !secure {
-		p.serve(ctx, conn, settled)
-		return
-	}
-	tc, err := f.handshake(ctx, conn)
-	if err != nil {
-		if ctx.Err() == nil && !f.closing() {
-			f.log.Warn("client refused", "remote", conn.RemoteAddr().String(), "err", fmt.Errorf("TLS handshake: %w", err))
-		}
-		return
-	}
-	p.serve(ctx, tc, settled)
+	return connectProtocol{f, cuts}
 }
 
 // errCut is what the far side of a connection may learn of its being cut.

@@ -19,7 +19,8 @@ const (
 // awaitTaken waits, for a bounded time, until the client has read its answer.
 // Where the next bytes get into the same read, kube-apiserver's client takes them
 // for a broken answer. TLS keeps the two apart by itself; for a unix socket this
-// does.
+// does. Called when there are such bytes, and so, where the client speaks first,
+// long after it has read.
 func awaitTaken(conn net.Conn) {
 	c, ok := conn.(*net.UnixConn)
 	if !ok {

@@ -2,6 +2,7 @@ package konnectivity
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -18,21 +19,18 @@ var errClientLeft = errors.New("the client left")
 // it leaves. HTTP/1.1 has no other sign of it than the end of what the client
 // says, so who half-closes before the answer has come has left. What is said in
 // the meantime is kept.
+//
+// Most dials are over before a watch is worth its goroutine: see watches.
 type watch struct {
-	conn     net.Conn
-	gone     func(error)
-	stopping atomic.Bool
-	done     chan struct{}
-	early    []byte
-	err      error // how the client left; nil while it has not
-}
+	conn  net.Conn
+	gone  func(error)
+	early []byte // guarded by watches until run, which owns it until done
+	err   error  // how the client left; nil while it has not
 
-// startWatch watches conn, of which early has been read already, until stop is
-// called or the client leaves, for which it calls gone.
-func startWatch(conn net.Conn, early []byte, gone func(error)) *watch {
-	w := &watch{conn: conn, gone: gone, early: early, done: make(chan struct{})}
-	go w.run()
-	return w
+	done     chan struct{} // closed when run has ended; nil before it is to begin
+	stopping atomic.Bool
+	turn     uint64 // of watches, when the dial began
+	place    int    // in watches.waiting
 }
 
 func (w *watch) run() {
@@ -51,12 +49,17 @@ func (w *watch) run() {
 	}
 }
 
-// stop ends the watch and returns what the client has said, and how it left if
-// it has.
-func (w *watch) stop() (early []byte, left error) {
+// end ends a watch that runs.
+func (w *watch) end() {
 	w.stopping.Store(true)
 	w.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the Read
 	<-w.done
 	w.conn.SetReadDeadline(time.Time{})
-	return w.early, w.err
+}
+
+// look looks once, where the conn can be looked at, whether the client has left.
+func (w *watch) look() {
+	if hasEnded(w.conn) {
+		w.err = io.EOF
+	}
 }

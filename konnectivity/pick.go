@@ -132,14 +132,13 @@ func (p *picker[S]) candidates(host string, limit int) []S {
 	}
 	d := newDestination(host)
 	c := choice[S]{limit: limit}
+	c.ranks = c.few[:0]
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, t := range p.tiers {
-		for b := range t(p, d) {
-			b.best(&c)
-			if len(c.live) == limit {
-				return c.live
-			}
+		t(p, d, &c)
+		if c.full() {
+			return c.live
 		}
 	}
 	return c.all()

@@ -52,7 +52,7 @@ func (b *bucket[S]) cut(i int) {
 	b.items = b.items[:last]
 }
 
-// best adds the bucket's best sessions to c.
+// best adds the bucket's best sessions to c. A nil bucket has none.
 //
 // It walks the bucket from a random place until it has seen sampleSize sessions
 // that can be picked. So it finds the least loaded in a bucket up to that size.
@@ -63,9 +63,12 @@ func (b *bucket[S]) cut(i int) {
 // same session before its load shows. Only draining sessions make the walk
 // longer, since they do not count: none may be picked before one that is not.
 func (b *bucket[S]) best(c *choice[S]) {
-	n := len(b.items)
-	if n == 0 {
+	if b == nil || len(b.items) == 0 {
 		return
+	}
+	n := len(b.items)
+	if c.live == nil {
+		c.live = make([]S, 0, min(n, c.limit)+1) // one more is looked at than is kept
 	}
 	seen, start, before := 0, rand.IntN(n), len(c.live)
 	enough := max(sampleSize, c.limit)
@@ -86,8 +89,12 @@ type choice[S candidate] struct {
 	live  []S
 	// ranks orders live from the start of the current bucket on.
 	ranks    []rank
+	few      [defaultCandidates + 1]rank // memory for ranks, mostly enough
 	draining []S
 }
+
+// full reports whether c has as many as are wanted.
+func (c *choice[S]) full() bool { return len(c.live) == c.limit }
 
 // rank is a session's load, and a random number that decides between equals. It
 // is read once: loads move while they are compared.
@@ -105,7 +112,7 @@ func (r rank) compare(o rank) int {
 // inserting beats a heap.
 func (c *choice[S]) addLive(s S, from int) {
 	r := rank{s.load(), rand.Uint64()}
-	if len(c.live) == c.limit && r.compare(c.ranks[c.limit-1]) >= 0 {
+	if c.full() && r.compare(c.ranks[c.limit-1]) >= 0 {
 		return
 	}
 	if slices.Contains(c.live, s) {

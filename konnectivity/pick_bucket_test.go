@@ -129,7 +129,7 @@ func TestPickRemoveAnyOrder(t *testing.T) {
 }
 
 func BenchmarkPick(b *testing.B) {
-	for _, n := range []int{1, 100, 10_000} {
+	for _, n := range []int{1, 10, 100, 1_000, 10_000} {
 		p := newPicker[*pickSession]()
 		for i := range n {
 			p.add(newPickSession(b, "", fmt.Sprintf("host=node-%d&cidr=10.%d.%d.0/24&default-route=true", i, i/256, i%256)))

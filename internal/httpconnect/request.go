@@ -2,11 +2,13 @@ package httpconnect
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // MaxHeader bounds what is read of a request's or a response's header, in bytes.
@@ -21,6 +23,12 @@ type StatusError struct {
 // Error returns the text.
 func (e *StatusError) Error() string { return e.Text }
 
+// firstRead holds what the first read of a request brings: all of it, mostly.
+type firstRead [1 << 10]byte
+
+// firsts is a cache and no state.
+var firsts = sync.Pool{New: func() any { return new(firstRead) }}
+
 // ReadRequest reads a CONNECT request from r, to the end of its header and no
 // further than one buffer beyond. It returns the target as it was asked for,
 // which nobody has checked yet, and the bytes that came behind the header.
@@ -28,7 +36,16 @@ func (e *StatusError) Error() string { return e.Text }
 // A request that is none of ours is a *StatusError. Every other error is r's.
 func ReadRequest(r io.Reader) (target string, early []byte, err error) {
 	in := &headerReader{r: r, left: MaxHeader}
-	br := bufio.NewReader(in)
+	first := firsts.Get().(*firstRead)
+	defer firsts.Put(first)
+	n, err := in.Read(first[:])
+	if target, end, ok := plainRequest(first[:n]); ok {
+		return target, append([]byte(nil), first[end:n]...), nil
+	}
+	if n == 0 && err != nil {
+		return "", nil, err
+	}
+	br := bufio.NewReader(io.MultiReader(bytes.NewReader(first[:n]), in))
 	req, err := http.ReadRequest(br)
 	switch {
 	case in.err == errTooLarge:

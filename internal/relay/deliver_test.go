@@ -184,14 +184,3 @@ func TestVectorToASlowTarget(t *testing.T) {
 		}
 	})
 }
-
-// Prepare does all of its function's work, on another goroutine.
-func TestPrepare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		Prepare(func() { time.Sleep(time.Hour) })
-		if took := time.Since(begin); took != time.Hour {
-			t.Errorf("it took %v, want an hour", took)
-		}
-	})
-}

@@ -62,6 +62,7 @@ type end struct {
 	closed    bool // we closed it in good order
 
 	writing  sync.Mutex // held during a write to conn
+	ready    func()     // to be called before the first one, or nil; guarded by writing
 	writeErr error      // the first one; guarded by writing
 }
 
@@ -69,6 +70,7 @@ type end struct {
 func (e *end) write(b []byte) (int, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
+	e.prepare()
 	n, err := e.conn.Write(b)
 	e.wrote(err)
 	return n, err
@@ -78,6 +80,7 @@ func (e *end) write(b []byte) (int, error) {
 func (e *end) writeVector(v *net.Buffers) (int64, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
+	e.prepare()
 	n, err := streamconn.WriteVector(e.conn, v)
 	e.wrote(err)
 	return n, err
@@ -87,6 +90,14 @@ func (e *end) writeVector(v *net.Buffers) (int64, error) {
 func (e *end) wrote(err error) {
 	if e.writeErr == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		e.writeErr = err
+	}
+}
+
+// prepare does what has to be done before the first byte. Writing is under way.
+func (e *end) prepare() {
+	if ready := e.ready; ready != nil {
+		e.ready = nil
+		ready()
 	}
 }
 

@@ -209,6 +209,9 @@ func (r *fetcher) Read(b []byte) (int, error) {
 	if err != nil {
 		r.readErr = err
 	}
+	if n > 0 {
+		r.dst.prepare()
+	}
 	if r.hurried.Load() {
 		(*flow)(r).hurry()
 	}

@@ -37,8 +37,14 @@ type Result struct {
 //
 // Pipe uses the calling goroutine, and one more where neither conn is a
 // [Deliverer]. It has ended on return, and so has what a Deliverer does for it.
-func Pipe(a, b net.Conn) Result {
+func Pipe(a, b net.Conn) Result { return PipeAfter(a, b, nil) }
+
+// PipeAfter is Pipe with something to do before the first byte goes to a: ready,
+// which may take its time, for it keeps only the bytes for a waiting. It is called
+// once at the most. Nil is fine.
+func PipeAfter(a, b net.Conn, ready func()) Result {
 	p := newPipe(a, b)
+	p.a.ready = ready
 	unhook := p.watch()
 	p.run()
 	unhook()

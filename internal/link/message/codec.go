@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -40,31 +42,63 @@ func Append(b []byte, m Message) []byte {
 	return append(b, body...)
 }
 
+// maxPrefix is what the length of a message takes, at the most, in bytes.
+const maxPrefix = binary.MaxVarintLen32
+
+// scratch is memory for one message on its way. It is a cache and no state.
+type scratch struct{ b []byte }
+
+var scratches = sync.Pool{New: func() any { return &scratch{make([]byte, 256)} }}
+
+// keepScratch bounds, in bytes, the memory that is kept for the next message:
+// most are short.
+const keepScratch = 1 << 10
+
+func (s *scratch) release() {
+	if cap(s.b) <= keepScratch {
+		scratches.Put(s)
+	}
+}
+
 // Write writes m in one piece. It fails on a message over MaxSize, which the
 // far end would refuse.
 func Write(w io.Writer, m Message) error {
-	b := Append(nil, m)
-	if len(b) > MaxSize {
-		return fmt.Errorf("message of %d bytes, more than the %d allowed", len(b), MaxSize)
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	// The body goes behind room for the longest length, and the length right
+	// before the body.
+	s.b = m.appendTo(s.b[:maxPrefix])
+	size := uint64(len(s.b) - maxPrefix)
+	start := maxPrefix - protowire.SizeVarint(size)
+	if n := len(s.b) - start; n > MaxSize {
+		return fmt.Errorf("message of %d bytes, more than the %d allowed", n, MaxSize)
 	}
-	_, err := w.Write(b)
+	binary.PutUvarint(s.b[start:], size)
+	_, err := w.Write(s.b[start:])
 	return err
 }
 
 // Read reads m and not a byte beyond it: what follows belongs to the stream.
 func Read(r io.Reader, m Message) error {
-	size, err := binary.ReadUvarint(byteReader{r})
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	size, err := readLength(r, s.b[:1])
 	if err != nil {
 		return unexpected(err)
 	}
 	if size > MaxSize {
 		return fmt.Errorf("%w: %d bytes, more than the %d allowed", ErrMalformed, size, MaxSize)
 	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(r, body); err != nil {
+	s.b = slices.Grow(s.b[:0], int(size))[:size]
+	if _, err := io.ReadFull(r, s.b); err != nil {
 		return unexpected(err)
 	}
-	return Parse(body, m)
+	return Parse(s.b, m)
+}
+
+// readLength reads a varint without reading ahead, each byte of it into b.
+func readLength(r io.Reader, b []byte) (uint64, error) {
+	return binary.ReadUvarint(&byteReader{r, b})
 }
 
 // unexpected keeps an end inside a message from looking like a clean one.
@@ -76,12 +110,14 @@ func unexpected(err error) error {
 }
 
 // byteReader reads single bytes without reading ahead.
-type byteReader struct{ io.Reader }
+type byteReader struct {
+	r io.Reader
+	b []byte // of length 1
+}
 
-func (r byteReader) ReadByte() (byte, error) {
-	var b [1]byte
-	_, err := io.ReadFull(r, b[:])
-	return b[0], err
+func (r *byteReader) ReadByte() (byte, error) {
+	_, err := io.ReadFull(r.r, r.b)
+	return r.b[0], err
 }
 
 // Parse reads the body b into m, which should be zero. It keeps no reference to b.

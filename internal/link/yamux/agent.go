@@ -9,15 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/crew"
 	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/link/message"
 	"github.com/sallyport/sallyport/internal/mux"
-	"github.com/sallyport/sallyport/internal/relay"
 )
-
-// requestTimeout bounds how long an opened stream may take to say what it wants.
-const requestTimeout = 10 * time.Second
 
 // Agent is the agent's end of one tunnel.
 type Agent struct {
@@ -42,12 +38,10 @@ type Agent struct {
 	ServerDraining func()
 
 	session  *mux.Session
-	life     context.Context // ends with the session
-	end      context.CancelFunc
-	patience context.Context // ends when Finish waits no more
-	giveUp   context.CancelFunc
 	control  *mux.Stream
-	dials    sync.WaitGroup
+	dials    sync.WaitGroup // requests, until their connection has ended
+	crew     crew.Crew
+	served   served
 	serving  atomic.Int64
 	idle     chan struct{} // one token: serving may have become zero
 	ready    chan struct{} // closed when control may be written to
@@ -58,20 +52,14 @@ var _ link.Agent = (*Agent)(nil)
 
 // Start prepares a over conn, which it owns from now on. Run must follow.
 func (a *Agent) Start(conn net.Conn) {
-	a.life, a.end = context.WithCancel(context.Background())
-	a.patience, a.giveUp = context.WithCancel(context.Background())
 	a.idle = make(chan struct{}, 1)
 	a.ready = make(chan struct{})
 	cfg := a.Mux
 	cfg.Client = true
 	cfg.Accept = func(st *mux.Stream) {
 		a.serving.Add(1)
-		a.dials.Go(func() {
-			a.serve(st)
-			if a.serving.Add(-1) == 0 {
-				a.noticeIdle()
-			}
-		})
+		a.dials.Add(1)
+		a.crew.Do(&request{agent: a, st: st})
 	}
 	a.session = mux.New(conn, cfg)
 }
@@ -90,17 +78,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	if sessionErr := <-run; sessionErr != nil && !isRefusal(err) {
 		err = sessionErr
 	}
-	a.end()
+	a.served.tunnelEnded()
 	return err
 }
 
 // Finish waits until the connections of a tunnel that has ended have delivered
 // what they had received in full, or until ctx ends. It joins everything.
 func (a *Agent) Finish(ctx context.Context) {
-	stop := context.AfterFunc(ctx, a.giveUp)
+	stop := context.AfterFunc(ctx, a.served.giveUp)
 	defer stop()
 	a.dials.Wait()
-	a.giveUp()
+	a.crew.Stop()
 }
 
 func isRefusal(err error) bool {
@@ -200,95 +188,3 @@ func (a *Agent) RTT() time.Duration { return a.session.RTT() }
 
 // Protocol implements link.Agent.
 func (a *Agent) Protocol() string { return link.ProtocolYamux }
-
-// serve serves one request: dial, answer, relay.
-func (a *Agent) serve(st *mux.Stream) {
-	var target net.Conn
-	var address string
-	relay.Prepare(func() { target, address = a.open(st) })
-	if target == nil {
-		return
-	}
-	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(st, target) })
-	defer stop()
-	stopWaiting := context.AfterFunc(a.patience, func() { hangUp(target) })
-	defer stopWaiting()
-	if a.Opened != nil {
-		defer a.Opened(address)()
-	}
-	relay.Pipe(tunnelConn{st}, target)
-}
-
-// open reads a request, dials and answers. It returns nil when there is nothing
-// to relay.
-func (a *Agent) open(st *mux.Stream) (target net.Conn, address string) {
-	req, err := readRequest(st)
-	if err != nil {
-		st.Reset(mux.ReasonProtocol)
-		return nil, ""
-	}
-	if target, err = a.dial(st, req); err != nil {
-		a.refuse(st, err)
-		return nil, ""
-	}
-	st.SetAddrs(nil, target.RemoteAddr())
-	answer := message.Answer{Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String()}
-	if err := message.Write(st, &answer); err != nil {
-		target.Close()
-		st.Close()
-		return nil, ""
-	}
-	return target, req.Address
-}
-
-// tunnelEnded decides about a connection that outlives its tunnel. One whose far
-// end had finished still delivers its last bytes. Any other was cut, and its
-// target must see that: an end of file would make the part look like the whole.
-func (a *Agent) tunnelEnded(st *mux.Stream, target net.Conn) {
-	if !st.PeerFinished() {
-		hangUp(target)
-	}
-}
-
-// hangUp resets a target.
-func hangUp(target net.Conn) {
-	if tcp, ok := target.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	target.Close()
-}
-
-func readRequest(st *mux.Stream) (req message.Request, err error) {
-	st.SetReadDeadline(time.Now().Add(requestTimeout))
-	if err = message.Read(st, &req); err == nil {
-		st.SetReadDeadline(time.Time{})
-	}
-	return req, err
-}
-
-// dial connects to the target. The server's giving up, by a reset or by the end
-// of the tunnel, cancels it.
-func (a *Agent) dial(st *mux.Stream, req message.Request) (net.Conn, error) {
-	timeout := a.DialTimeout
-	if req.Timeout > 0 {
-		timeout = min(timeout, req.Timeout)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	stop := st.OnPeerStop(cancel)
-	defer stop()
-	return a.Dial(ctx, req.Network, req.Address)
-}
-
-// refuse answers with the dial's error. The words go too: an agent's operator
-// and its server's are on the same side.
-func (a *Agent) refuse(st *mux.Stream, err error) {
-	answer := message.Answer{Failed: true, Kind: dialer.KindOf(err), Hop: dialer.HopTarget, Text: err.Error()}
-	if de, ok := errors.AsType[*dialer.Error](err); ok {
-		answer.Hop, answer.Text = de.Hop, de.Err.Error()
-	}
-	const maxText = 1 << 10
-	answer.Text = answer.Text[:min(len(answer.Text), maxText)]
-	message.Write(st, &answer)
-	st.Close()
-}
