@@ -28,7 +28,7 @@ func Roles(more map[string]Role) {
 	}
 	role := more[name]
 	if role == nil {
-		role = map[string]Role{"target": targetRole, "agents": agentsRole}[name]
+		role = map[string]Role{"target": targetRole, "agents": agentsRole, "forwarder": forwarderRole}[name]
 	}
 	if err := play(role); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
