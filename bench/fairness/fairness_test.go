@@ -19,7 +19,7 @@ func TestSmallPlan(t *testing.T) {
 	if err := run(&out, small); err != nil {
 		t.Fatalf("%v, after\n%s", err, out.String())
 	}
-	for _, row := range []string{"tls | up", "tls | down", "yamux | up", "yamux | down", "grpc | up", "grpc | down"} {
+	for _, row := range []string{"tls | up", "tls | down", "yamux | up", "yamux | down", "grpc | up", "grpc | down", "grpc | up, at most 50"} {
 		if !strings.Contains(out.String(), "\n| "+row+" | ") {
 			t.Errorf("no row %q in\n%s", row, out.String())
 		}

@@ -2,10 +2,10 @@
 // bulk transfers in the same tunnel, and prints a Markdown table.
 //
 // A hundred connections each echo 1 KiB now and then; one more carries as much as it
-// can, up or down. The two take turns, because what else a machine does comes and
+// can, up or down, or as much as leaves the processors some time. The two take turns, because what else a machine does comes and
 // goes. The first road, tls, has no tunnel: each connection is a TLS connection of
 // its own through a plain forwarder. What a bulk transfer does to the others there
-// is what the processors do, not a queue.
+// is for want of a processor, not for a queue.
 package main
 
 import (
@@ -27,11 +27,12 @@ type plan struct {
 	every       time.Duration // between two echoes of a connection
 	turn        time.Duration
 	turns       int
+	rates       []int // of the bulk transfer, bytes a second; 0 is all it can
 }
 
 var (
-	full  = plan{interactive: 100, every: 50 * time.Millisecond, turn: time.Second, turns: 4}
-	small = plan{interactive: 5, every: 5 * time.Millisecond, turn: 50 * time.Millisecond, turns: 1}
+	full  = plan{interactive: 100, every: 50 * time.Millisecond, turn: 500 * time.Millisecond, turns: 4, rates: []int{50e6, 0}}
+	small = plan{interactive: 5, every: 5 * time.Millisecond, turn: 50 * time.Millisecond, turns: 1, rates: []int{50e6, 0}}
 )
 
 func main() {
@@ -84,12 +85,18 @@ func measure(w io.Writer, p plan, kind string) error {
 	if err != nil {
 		return err
 	}
-	for _, direction := range []string{"up", "down"} {
-		r, err := takeTurns(p, conns[1:], conns[:1], direction)
-		if err != nil {
-			return err
+	for _, rate := range p.rates {
+		for _, up := range []bool{true, false} {
+			r, err := takeTurns(p, conns[1:], conns[0], up, rate)
+			if err != nil {
+				return err
+			}
+			bulk := map[bool]string{true: "up", false: "down"}[up]
+			if rate > 0 {
+				bulk += fmt.Sprintf(", at most %d", rate/1e6)
+			}
+			fmt.Fprintf(w, "| %s | %s | %.0f | %s |\n", kind, bulk, r.rate/1e6, r)
 		}
-		fmt.Fprintf(w, "| %s | %s | %.0f | %s |\n", kind, direction, r.rate/1e6, r)
 	}
 	return nil
 }

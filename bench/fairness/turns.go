@@ -22,18 +22,17 @@ func (t turns) String() string {
 
 // takeTurns measures the interactive connections alone and beside the bulk, in
 // turn.
-func takeTurns(p plan, interactive, bulk []net.Conn, direction string) (t turns, err error) {
-	move := map[string]func([]net.Conn, time.Duration) (float64, error){"up": world.Up, "down": world.Down}[direction]
+func takeTurns(p plan, interactive []net.Conn, bulk net.Conn, up bool, rate int) (t turns, err error) {
 	for range p.turns {
 		alone, err := echoes(p, interactive)
 		if err != nil {
 			return t, err
 		}
 		t.alone = append(t.alone, alone...)
-		var rate float64
+		var moved float64
 		var failed error
 		var moving sync.WaitGroup
-		moving.Go(func() { rate, failed = move(bulk, p.turn) })
+		moving.Go(func() { moved, failed = world.Paced(bulk, up, rate, p.turn) })
 		beside, err := echoes(p, interactive)
 		moving.Wait()
 		if err != nil {
@@ -43,7 +42,7 @@ func takeTurns(p plan, interactive, bulk []net.Conn, direction string) (t turns,
 			return t, failed
 		}
 		t.beside = append(t.beside, beside...)
-		t.rate += rate / float64(p.turns)
+		t.rate += moved / float64(p.turns)
 	}
 	return t, nil
 }

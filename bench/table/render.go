@@ -19,7 +19,7 @@ const notMeasured = "not measured"
 
 // render prints the table of ratios, and one of the figures behind it.
 func render(w io.Writer, r *results) {
-	fmt.Fprintf(w, "Ratios to %s of the same round, medians of %d rounds (smallest to largest), and the goal:\n\n", yardstick, len(r.rounds))
+	fmt.Fprintf(w, "Ratios to %s of the same round, medians over rounds (smallest to largest; rounds: %d), and the goals:\n\n", yardstick, len(r.rounds))
 	titles := make([]string, len(columns))
 	for i, c := range columns {
 		titles[i] = c.title
@@ -58,7 +58,12 @@ func (r *results) renderFigures(w io.Writer) {
 	fmt.Fprintf(w, "\nThe figures, medians (smallest to largest); MB/s of 10^6 bytes, seconds of CPU per GiB,\nmicroseconds, dials a second, KiB:\n\n")
 	header(w, roads)
 	all := append(rows(), row{name: "goroutines per idle connection", metric: "goroutines"})
+	shown := map[string]bool{}
 	for _, row := range all {
+		if shown[row.metric] {
+			continue
+		}
+		shown[row.metric] = true
 		cells := make([]string, len(roads))
 		for i, road := range roads {
 			cells[i] = notMeasured

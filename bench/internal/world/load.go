@@ -125,6 +125,29 @@ func move(conns []net.Conn, d time.Duration, one func(c net.Conn, n int, buf []b
 	return float64(moved.Load()) / time.Since(begin).Seconds(), err
 }
 
+// Paced is Up or Down on one connection at no more than rate bytes a second; zero
+// is without a limit.
+func Paced(c net.Conn, up bool, rate int, d time.Duration) (float64, error) {
+	one, conns := fetch, []net.Conn{c}
+	if up {
+		one = push
+	}
+	if rate <= 0 {
+		return move(conns, d, one)
+	}
+	const size = 256 << 10
+	buf, moved, begin := make([]byte, 64<<10), 0, time.Now()
+	for time.Since(begin) < d {
+		if err := one(c, size, buf); err != nil {
+			return 0, err
+		}
+		moved += size
+		due := begin.Add(time.Duration(float64(moved) / float64(rate) * float64(time.Second)))
+		time.Sleep(time.Until(due))
+	}
+	return float64(moved) / time.Since(begin).Seconds(), nil
+}
+
 func fetch(c net.Conn, n int, buf []byte) error {
 	if err := Pour(c, n); err != nil {
 		return err
