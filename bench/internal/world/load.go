@@ -103,9 +103,10 @@ func Down(conns []net.Conn, d time.Duration) (float64, error) { return move(conn
 func Up(conns []net.Conn, d time.Duration) (float64, error) { return move(conns, d, push) }
 
 // move moves pieces on every connection until d is over. The pieces are the
-// smaller the more connections there are, so that the last ones take no longer.
+// smaller the more connections there are and the shorter d is, so that the last
+// ones take no longer.
 func move(conns []net.Conn, d time.Duration, one func(c net.Conn, n int, buf []byte) error) (float64, error) {
-	size := min(max((128<<20)/len(conns), 32<<10), 8<<20)
+	size := min(max(int(d.Seconds()*(128<<20))/len(conns), 32<<10), 8<<20)
 	room := 64 << 10
 	if len(conns) > 100 {
 		room = 8 << 10
