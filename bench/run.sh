@@ -130,7 +130,7 @@ conditions() {
 		"$([[ -z $(git -C "$ROOT" status --porcelain 2>/dev/null) ]] || echo ', with changes')"
 	printf -- '- %s cores, %s; %s GiB; %s %s; %s\n' "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
 		"$(awk '/^MemTotal/ {printf "%.0f", $2 / 1048576}' /proc/meminfo)" "$(uname -s)" "$(uname -r)" "$(cd "$HERE" && go env GOVERSION)"
-	printf -- '- load before: %s; %s\n' "$(cut -d' ' -f1-3 /proc/loadavg)" "$1"
+	printf -- '- load before: %s%s\n' "$(cut -d' ' -f1-3 /proc/loadavg)" "${1:+; $1}"
 }
 
 run_table() {
@@ -159,7 +159,7 @@ run_table() {
 	start target "$TOOL" target --listen "$TARGET"
 	listening "$PORT"
 	local about round
-	about=$(conditions "$ROUNDS rounds${QUICK:+, quick: not figures to keep}")
+	about=$(conditions "rounds: $ROUNDS${QUICK:+, quick: not figures to keep}")
 	for ((round = 1; round <= ROUNDS; round++)); do
 		for road in "${roads[@]}"; do
 			printf '%s round %d of %d: %s\n' "$(date +%T)" "$round" "$ROUNDS" "$road" >&2
@@ -180,6 +180,15 @@ run_program() {
 	"$PROGRAMS/$1" ${QUICK:+-quick}
 }
 
+# run_picking shows that picking does not depend on the number of agents.
+run_picking() {
+	local time=200ms
+	[[ -z $QUICK ]] || time=1x
+	printf '\nPicking, by the number of agents:\n\n```\n'
+	(cd "$ROOT" && GOWORK=off go test -run='^$' -bench='^BenchmarkPick$' -benchmem -benchtime="$time" ./konnectivity | grep '^Benchmark')
+	printf '```\n'
+}
+
 run_parts() {
 	local time=1s
 	[[ -z $QUICK ]] || time=1x
@@ -190,6 +199,7 @@ for what in "${WHAT[@]}"; do
 	case $what in
 	table) run_table ;;
 	parts) run_parts ;;
+	growth) run_program growth && run_picking ;;
 	*) run_program "$what" ;;
 	esac
 	printf '\n'

@@ -32,3 +32,21 @@ func TestSmallPlan(t *testing.T) {
 		t.Errorf("%d rows, want %d:\n%s", rows, want, out.String())
 	}
 }
+
+func TestNumbers(t *testing.T) {
+	numbers := []int{7}
+	if err := replace(&numbers, ""); err != nil || len(numbers) != 1 {
+		t.Errorf("no list leaves %v, %v", numbers, err)
+	}
+	if err := replace(&numbers, "1,20"); err != nil || len(numbers) != 2 || numbers[1] != 20 {
+		t.Errorf("1,20 gives %v, %v", numbers, err)
+	}
+	if err := replace(&numbers, "0"); err != nil || len(numbers) != 0 {
+		t.Errorf("0 gives %v, %v", numbers, err)
+	}
+	for _, list := range []string{"x", "1,", "-1"} {
+		if err := replace(&numbers, list); err == nil {
+			t.Errorf("%q is taken", list)
+		}
+	}
+}

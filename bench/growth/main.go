@@ -8,10 +8,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/sallyport/sallyport/bench/internal/world"
 	"github.com/sallyport/sallyport/konnectivity"
@@ -20,10 +23,16 @@ import (
 func main() {
 	world.Roles(nil)
 	quick := flag.Bool("quick", false, "small sizes and short times")
+	conns := flag.String("conns", "", "numbers of connections, separated by commas, in place of the usual ones; 0 for none")
+	agents := flag.String("agents", "", "the same for agents")
 	flag.Parse()
 	p := full
 	if *quick {
 		p = small
+	}
+	if err := errors.Join(replace(&p.conns, *conns), replace(&p.agents, *agents)); err != nil {
+		fmt.Fprintf(os.Stderr, "growth: %v\n", err)
+		os.Exit(2)
 	}
 	if err := run(os.Stdout, p); err != nil {
 		fmt.Fprintf(os.Stderr, "growth: %v\n", err)
@@ -58,6 +67,24 @@ func run(w io.Writer, p plan) error {
 			}
 			fmt.Fprintf(w, "| %s | %d | %d | %.2f | %s | %s | %s |\n", protocol, n, s.conns, s.connected.Seconds(),
 				s.serverIdle.each(n), s.agentIdle.each(n), s.speed())
+		}
+	}
+	return nil
+}
+
+// replace puts the numbers of a list in place of others; an empty one leaves them.
+func replace(numbers *[]int, list string) error {
+	if list == "" {
+		return nil
+	}
+	*numbers = nil
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%q is no number of connections or agents", text)
+		}
+		if n > 0 {
+			*numbers = append(*numbers, n)
 		}
 	}
 	return nil
