@@ -26,7 +26,7 @@ go_files() {
 # own, one a line. There may be none.
 nested_modules() {
 	local top
-	for top in cmd contrib interop examples; do
+	for top in cmd contrib interop examples bench; do
 		if [[ -d $top ]]; then
 			find "$top" -name go.mod -type f -exec dirname {} \;
 		fi

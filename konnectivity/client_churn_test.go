@@ -75,10 +75,10 @@ func churn(t *testing.T, client *Client, address string, n int64) {
 	dialers.Wait()
 }
 
-func oneWord(client dialer.Dialer, address string) error {
+func oneWord(d dialer.Dialer, address string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, "tcp", address)
+	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

@@ -2,17 +2,24 @@ package konnectivity
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 )
+
+// bench is the way as benchmarks are named: by keys and values.
+func (w way) bench() string {
+	return fmt.Sprintf("mode=%s/over=%s", w.mode, strings.ToLower(w.road))
+}
 
 // BenchmarkFrontendDial is a dial through a front end, a byte there and back, and
 // a close, by each way. A client is kept, as ours does; kube-apiserver pays for a
 // new gRPC connection each time.
 func BenchmarkFrontendDial(b *testing.B) {
 	for _, w := range ways {
-		b.Run(w.String(), func(b *testing.B) {
+		b.Run(w.bench(), func(b *testing.B) {
 			client := newFront(b, w.mode, w.road, nil).client(nil)
 			address := echo(b)
 			for b.Loop() {
@@ -24,10 +31,10 @@ func BenchmarkFrontendDial(b *testing.B) {
 	}
 }
 
-// BenchmarkFrontendBulk is one connection's throughput towards the client.
-func BenchmarkFrontendBulk(b *testing.B) {
+// BenchmarkFrontendThroughput is one connection's throughput towards the client.
+func BenchmarkFrontendThroughput(b *testing.B) {
 	for _, w := range ways {
-		b.Run(w.String(), func(b *testing.B) {
+		b.Run(w.bench(), func(b *testing.B) {
 			chunk := make([]byte, 256<<10)
 			address := target(b, func(c net.Conn) {
 				for {
@@ -53,11 +60,11 @@ func BenchmarkFrontendBulk(b *testing.B) {
 	}
 }
 
-// BenchmarkFrontendRoundTrip is a small request and its answer on an open
+// BenchmarkFrontendEcho is a small request and its answer on an open
 // connection.
-func BenchmarkFrontendRoundTrip(b *testing.B) {
+func BenchmarkFrontendEcho(b *testing.B) {
 	for _, w := range ways {
-		b.Run(w.String(), func(b *testing.B) {
+		b.Run(w.bench(), func(b *testing.B) {
 			client := newFront(b, w.mode, w.road, nil).client(nil)
 			c, err := client.DialContext(context.Background(), "tcp", echo(b))
 			if err != nil {
