@@ -3,7 +3,6 @@ package direct
 import (
 	"context"
 	"net"
-	"net/http/httptrace"
 	"net/netip"
 	"time"
 )
@@ -19,18 +18,11 @@ func (d *Dialer) connector() connectFunc {
 	return d.connectTCP
 }
 
-// connectTCP connects to addr, so that nothing is resolved again. The longer way
-// by a literal keeps the hooks of net/http/httptrace working.
+// connectTCP hands package net a literal, so that nothing is resolved again.
+// Going through net.Dialer keeps the hooks of net/http/httptrace working.
 func (d *Dialer) connectTCP(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
 	nd := net.Dialer{KeepAliveConfig: d.KeepAliveConfig}
-	if httptrace.ContextClientTrace(ctx) != nil {
-		return nd.DialContext(ctx, network, addr.String())
-	}
-	c, err := nd.DialTCP(ctx, network, netip.AddrPort{}, addr)
-	if err != nil {
-		return nil, err // and not a conn that holds nil
-	}
-	return c, nil
+	return nd.DialContext(ctx, network, addr.String())
 }
 
 // oneByOne tries addrs in turn and returns the first conn, or the first error:
