@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// batchSize is how much the writer hands to the conn at once: four full TLS
-// records, so that a burst costs few wake-ups and no stream waits behind more
-// than one batch of others.
-const batchSize = 64 << 10
+// batchSize is how much the writer hands to the conn at once: four full frames, so
+// that a burst costs few wake-ups and no stream waits behind more than one batch
+// of others.
+const batchSize = 4 * (headerSize + maxPayload)
 
 // batches recycles batch buffers; an idle session holds none.
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchSize+4<<10); return &b }}

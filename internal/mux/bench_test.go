@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sallyport/sallyport/internal/record"
 	"github.com/sallyport/sallyport/internal/testpki"
 )
 
@@ -21,8 +22,8 @@ func tlsPair(t testing.TB) (net.Conn, net.Conn) {
 	ca := testpki.MustCA(t, "bench")
 	cert := ca.MustPair(t, testpki.Leaf{Names: []string{"bench"}})
 	a, b := tcpPair(t)
-	client := tls.Client(a, &tls.Config{RootCAs: ca.Pool(), ServerName: "bench", MinVersion: tls.VersionTLS13})
-	server := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13})
+	client := tls.Client(record.Under(a), &tls.Config{RootCAs: ca.Pool(), ServerName: "bench", MinVersion: tls.VersionTLS13})
+	server := tls.Server(record.Under(b), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13})
 	done := make(chan error, 1)
 	go func() { done <- server.Handshake() }()
 	if err := client.Handshake(); err != nil {
@@ -31,7 +32,7 @@ func tlsPair(t testing.TB) (net.Conn, net.Conn) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	return client, server
+	return record.Over(client), record.Over(server)
 }
 
 func BenchmarkEcho(b *testing.B) {

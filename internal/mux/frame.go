@@ -40,9 +40,9 @@ const (
 	goAwayProtocol = 1
 )
 
-// maxPayload is the most one data frame carries out: with its header it fills
-// one TLS record.
-const maxPayload = 16<<10 - headerSize
+// maxPayload is the most one data frame carries out: what a chunk of the receiver
+// holds, and a fraction of what relays read, so that their writes leave no crumbs.
+const maxPayload = 16 << 10
 
 // ErrProtocol marks what a well-behaved peer never sends.
 var ErrProtocol = errors.New("mux: protocol error")

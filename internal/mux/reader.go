@@ -175,7 +175,8 @@ func (s *Session) ignore(r *bufio.Reader, h header) error {
 }
 
 // receive moves n bytes of payload into the stream's buffer. It waits for the
-// conn only: the window has bounded what can come.
+// conn only: the window has bounded what can come. Readers are woken for full
+// pieces, not for what of a frame came with its header.
 func (st *Stream) receive(r *bufio.Reader, n int64) error {
 	if !st.win.Received(n) {
 		return fmt.Errorf("%w: stream %d sent %d bytes beyond its window", ErrProtocol, st.id, n)
@@ -185,7 +186,7 @@ func (st *Stream) receive(r *bufio.Reader, n int64) error {
 	}
 	for n > 0 {
 		p := st.recv.Reserve(int(n))
-		m, err := r.Read(p)
+		m, err := io.ReadFull(r, p)
 		st.recv.Commit(m)
 		if err != nil {
 			return endOfConn(err)

@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"container/list"
 	"io"
 	"net"
 	"os"
@@ -39,7 +38,7 @@ type Stream struct {
 
 	// Guarded by the session's writer.mu: the Write that waits for its turn, and
 	// whether FIN or RST is behind us, after which no data may follow.
-	queued   *list.Element
+	turn     *turn // nil before the first
 	finished bool
 
 	more chan struct{} // one token: credit came

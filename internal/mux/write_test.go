@@ -171,11 +171,11 @@ func TestFinishEmptiesQueue(t *testing.T) {
 		go func() { st.Write(make([]byte, baseWindow)); close(wrote) }()
 		synctest.Wait()
 		w := &p.client.w
-		if w.queue.Len() != 1 {
-			t.Fatalf("%d writes wait, want 1", w.queue.Len())
+		if w.queue.n != 1 {
+			t.Fatalf("%d writes wait, want 1", w.queue.n)
 		}
 		w.finish(st, header{typ: typeWindow, flags: flagFIN, id: st.ID()})
-		if w.queue.Len() != 0 {
+		if w.queue.n != 0 {
 			t.Error("data may still go out behind the FIN")
 		}
 		st.Reset(ReasonReset)

@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"container/list"
 	"context"
 	"net"
 	"os"
@@ -22,20 +21,13 @@ type writer struct {
 	batch   *[]byte // data frames and what must stay in order with them
 	control []byte  // frames that overtake: pings, windows, opens, answers
 	spare   []byte  // the control buffer not in use
-	queue   list.List
+	queue   queue
 	relief  chan struct{} // see backlog
 	quiet   chan struct{} // see flush
 	busy    bool          // a batch is being written to the conn
 	since   atomic.Int64  // when that began, in Unix nanoseconds; 0 while none is
 	err     error
 	wake    chan struct{}
-}
-
-// pending is a blocked Write. All fields are guarded by writer.mu.
-type pending struct {
-	st   *Stream
-	rest []byte
-	done chan struct{} // closed when rest is empty or the session has failed
 }
 
 func (w *writer) init() { w.wake = make(chan struct{}, 1) }
@@ -84,7 +76,7 @@ func (w *writer) data(st *Stream, p []byte) (int, error) {
 		return 0, err
 	}
 	taken := 0
-	for w.queue.Len() == 0 && taken < len(p) {
+	for w.queue.n == 0 && taken < len(p) {
 		n := w.appendData(st.id, p[taken:])
 		if n == 0 {
 			break
@@ -96,12 +88,15 @@ func (w *writer) data(st *Stream, p []byte) (int, error) {
 		w.signal()
 		return taken, nil
 	}
-	e := &pending{st: st, rest: p[taken:], done: make(chan struct{})}
-	st.queued = w.queue.PushBack(e)
+	if st.turn == nil {
+		st.turn = &turn{st: st, served: make(chan struct{}, 1)}
+	}
+	st.turn.rest = p[taken:]
+	w.queue.push(st.turn)
 	w.mu.Unlock()
 	w.signal()
-	err := w.await(st, e)
-	return len(p) - len(e.rest), err
+	left, err := w.await(st)
+	return len(p) - left, err
 }
 
 // mayWrite returns why st may not send data. w.mu is held.
@@ -115,11 +110,10 @@ func (w *writer) mayWrite(st *Stream) error {
 	return nil
 }
 
-// await waits for a queued Write. When it returns the writer no longer touches
-// the memory of e.
-func (w *writer) await(st *Stream, e *pending) (err error) {
+// await waits for st's turn and returns how many of the bytes have had none.
+func (w *writer) await(st *Stream) (left int, err error) {
 	select {
-	case <-e.done:
+	case <-st.turn.served:
 	case <-st.writeDeadline.Done():
 		err = os.ErrDeadlineExceeded
 	case <-st.wend:
@@ -127,21 +121,21 @@ func (w *writer) await(st *Stream, e *pending) (err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(e.rest) == 0 {
-		return nil // it went out after all
+	left = len(st.turn.rest)
+	w.queue.leave(st.turn)
+	if left == 0 {
+		return 0, nil // it went out after all
 	}
-	w.dequeue(st)
 	if err == nil {
 		err = w.mayWrite(st)
 	}
-	return err
+	return left, err
 }
 
-// dequeue takes st's waiting Write out of the queue. w.mu is held.
+// dequeue takes st's waiting Write, if there is one, out of the queue. w.mu is held.
 func (w *writer) dequeue(st *Stream) {
-	if st.queued != nil {
-		w.queue.Remove(st.queued)
-		st.queued = nil
+	if st.turn != nil {
+		w.queue.remove(st.turn)
 	}
 }
 
@@ -200,7 +194,7 @@ func (w *writer) relieve() {
 // flush waits until everything appended so far has been written to the conn.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
-	if w.err != nil || (!w.busy && len(w.control) == 0 && w.batch == nil && w.queue.Len() == 0) {
+	if w.err != nil || (!w.busy && len(w.control) == 0 && w.batch == nil && w.queue.n == 0) {
 		defer w.mu.Unlock()
 		return w.err
 	}
@@ -252,19 +246,17 @@ func (w *writer) reuse(control []byte) {
 
 // refill moves queued writes into the batch, one frame each in turn. w.mu is held.
 func (w *writer) refill() {
-	for el := w.queue.Front(); el != nil; el = w.queue.Front() {
-		e := el.Value.(*pending)
-		n := w.appendData(e.st.id, e.rest)
+	for t := w.queue.head; t != nil; t = w.queue.head {
+		n := w.appendData(t.st.id, t.rest)
 		if n == 0 {
 			return
 		}
-		e.rest = e.rest[n:]
-		if len(e.rest) > 0 {
-			w.queue.MoveToBack(el)
+		if t.rest = t.rest[n:]; len(t.rest) == 0 {
+			w.queue.serve(t)
 			continue
 		}
-		w.dequeue(e.st)
-		close(e.done)
+		w.queue.remove(t)
+		w.queue.push(t)
 	}
 }
 
@@ -276,10 +268,8 @@ func (w *writer) fail(err error) {
 		return
 	}
 	w.err = err
-	for el := w.queue.Front(); el != nil; el = w.queue.Front() {
-		e := el.Value.(*pending)
-		w.dequeue(e.st)
-		close(e.done)
+	for w.queue.head != nil {
+		w.queue.serve(w.queue.head)
 	}
 	w.relieve()
 	if w.quiet != nil {
