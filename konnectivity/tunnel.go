@@ -93,7 +93,7 @@ func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	onPacket, onError := cfg.Trace.packetHooks()
 	l := &grpc.Agent{
 		Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
-		KeepAlive: cfg.KeepAlive, MaxConns: cfg.MaxConns, Memory: cfg.Memory, NoStreams: p == ProtocolPackets,
+		KeepAlive: cfg.KeepAlive, MaxConns: cfg.MaxConns, Memory: cfg.Memory, NoWindows: p == ProtocolPackets,
 		Opened: agent.connOpened, ServerDraining: draining, OnPacket: onPacket, OnError: onError,
 	}
 	l.Up = func(r message.Reply) { t.taken(l, r) }

@@ -41,6 +41,8 @@ type Conn struct {
 	gone      bool  // the peer knows the id no more, or the stream has ended
 	stopped   bool  // the peer reads no more
 	onStop    func()
+	wasReset  bool // by the peer
+	onReset   func()
 	graced    bool        // our CLOSE_REQ waits for the end of its Grace
 	forgetter *time.Timer // of what is due after a close
 

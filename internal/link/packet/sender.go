@@ -130,7 +130,7 @@ func (w *writer) isFull() bool {
 		return false
 	}
 	w.full.Store(true)
-	if w.held.Load() > int64(w.c.cfg.Quota)/2 {
+	if w.held.Load() > w.lowQuota() {
 		return true
 	}
 	w.full.Store(false) // it was released in this moment
@@ -143,10 +143,14 @@ func (w *writer) holdsAll() bool {
 	return quota > 0 && w.held.Load() >= quota
 }
 
+// lowQuota is what gRPC holds when sending goes on: one packet less, so that it
+// never runs dry.
+func (w *writer) lowQuota() int64 { return int64(w.c.cfg.Quota) * 3 / 4 }
+
 // Count implements wire.Meter.
 func (w *writer) Count(n int) {
 	held := w.held.Add(int64(n))
-	if n < 0 && held <= int64(w.c.cfg.Quota)/2 && w.full.Load() {
+	if n < 0 && held <= w.lowQuota() && w.full.Load() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.full.Store(false)

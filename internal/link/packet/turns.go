@@ -10,6 +10,7 @@ import (
 type turn struct {
 	rest       []byte // of the Write that waits
 	writing    bool   // a Write waits
+	number     uint64 // of it
 	queued     bool   // in the ring: it waits for nothing but its turn
 	finished   bool   // no more DATA may be sent
 	credit     int64  // bytes that the peer takes
@@ -55,6 +56,7 @@ func (w *writer) take(st *Conn) *wire.Frame {
 func (w *writer) wait(st *Conn) {
 	t := &st.turn
 	t.writing = true
+	t.number++
 	if t.wake == nil {
 		t.wake = make(chan struct{}, 1)
 	}
