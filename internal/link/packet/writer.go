@@ -129,7 +129,7 @@ func (w *writer) data(st *Conn, b []byte) (int, error) {
 func (w *writer) await(st *Conn, size int) (n int, err error) {
 	for late := false; ; late = st.writeDeadline.Passed() {
 		w.mu.Lock()
-		if !st.turn.writing || late {
+		if !st.turn.writing || late || w.err != nil {
 			break
 		}
 		if st.turn.queued && !w.running && !w.full.Load() {
