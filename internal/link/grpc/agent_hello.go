@@ -41,6 +41,8 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 	var used atomic.Bool
 	opts := []grpc.DialOption{
 		grpc.WithMaxHeaderListSize(maxHeader),
+		grpc.WithReadBufferSize(readBuffer),
+		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errOneConnection

@@ -53,6 +53,11 @@ const (
 	// large that it holds nobody up on any road, since what comes is taken off the
 	// stream at once.
 	roadWindow = 32 << 20
+	// readBuffer is none: TLS has the record at hand that a frame is read from, and
+	// whatever lies between costs one more copy.
+	readBuffer = 0
+	// writeBuffer is four TLS records. An idle tunnel holds none.
+	writeBuffer = 64 << 10
 	// sendQuota is how much gRPC takes of one stream before SendMsg blocks.
 	sendQuota = 64 << 10
 	// maxHeader bounds the metadata of a call.
@@ -75,6 +80,8 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 		grpc.MaxRecvMsgSize(l.maxMessage()),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ReadBufferSize(readBuffer),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.ConnectionTimeout(l.HelloTimeout),
 		grpc.InTapHandle(s.admit),
 		grpc.WaitForHandlers(true),
