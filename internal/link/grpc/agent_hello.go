@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -41,6 +42,7 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 	var used atomic.Bool
 	opts := []grpc.DialOption{
 		grpc.WithMaxHeaderListSize(maxHeader),
+		experimental.WithBufferPool(buffers{}),
 		grpc.WithReadBufferSize(readBuffer),
 		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {

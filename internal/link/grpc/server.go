@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/sallyport/sallyport/internal/link/message"
@@ -80,6 +81,7 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 		grpc.MaxRecvMsgSize(l.maxMessage()),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),
+		experimental.BufferPool(buffers{}),
 		grpc.ReadBufferSize(readBuffer),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.ConnectionTimeout(l.HelloTimeout),
