@@ -23,9 +23,8 @@ type TunnelInfo struct {
 	Server    string // its address
 	ServerID  string // what it calls itself; empty before the first hello
 	Connected bool
-	// Protocol is ProtocolYamux, ProtocolGRPC with a gRPC stream for each
-	// connection, or ProtocolPackets with all of them on one, as upstream has it;
-	// empty before the first hello.
+	// Protocol is ProtocolYamux, ProtocolGRPC with windows for each connection, or
+	// ProtocolPackets without, as upstream has it; empty before the first hello.
 	Protocol Protocol
 	Since    time.Time // when the tunnel came up, or went down
 	RTT      time.Duration

@@ -183,10 +183,10 @@ func (a *Agent) RTT() time.Duration {
 	return a.pulse.RTT()
 }
 
-// Protocol returns link.ProtocolStreams or link.ProtocolPackets.
+// Protocol returns link.ProtocolWindows or link.ProtocolPackets.
 func (a *Agent) Protocol() string {
 	if a.isReady() && a.windows {
-		return link.ProtocolStreams
+		return link.ProtocolWindows
 	}
 	return link.ProtocolPackets
 }

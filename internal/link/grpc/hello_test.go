@@ -48,7 +48,7 @@ func TestHello(t *testing.T) {
 			t.Error("the agent said that it leaves, and the session does not")
 		}
 		for _, got := range []string{tu.session.Protocol(), tu.agent.Protocol()} {
-			if got != link.ProtocolStreams {
+			if got != link.ProtocolWindows {
 				t.Errorf("Protocol: %s", got)
 			}
 		}
@@ -61,7 +61,7 @@ func TestChoiceOfProtocol(t *testing.T) {
 		opt  options
 		want string
 	}{
-		"both can":               {func(*Server, *Agent) {}, link.ProtocolStreams},
+		"both can":               {func(*Server, *Agent) {}, link.ProtocolWindows},
 		"the server is pinned":   {func(l *Server, _ *Agent) { l.NoWindows = true }, link.ProtocolPackets},
 		"the agent is pinned":    {func(_ *Server, a *Agent) { a.NoWindows = true }, link.ProtocolPackets},
 		"the agent keeps to old": {func(_ *Server, a *Agent) { a.Plain = true }, link.ProtocolPackets},

@@ -207,10 +207,10 @@ func (s *Session) Close() error {
 // Done implements link.Session.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// Protocol implements link.Session: link.ProtocolStreams or link.ProtocolPackets.
+// Protocol implements link.Session: link.ProtocolWindows or link.ProtocolPackets.
 func (s *Session) Protocol() string {
 	if s.windows {
-		return link.ProtocolStreams
+		return link.ProtocolWindows
 	}
 	return link.ProtocolPackets
 }
