@@ -77,7 +77,7 @@ func (a *arrival) link(p Protocol) serverLink {
 	onPacket, onError := cfg.Trace.packetHooks()
 	return &grpc.Server{
 		HelloTimeout: cfg.handshakeTimeout(), KeepAlive: cfg.KeepAlive, Memory: cfg.MemoryPerAgent,
-		NoStreams: p == ProtocolPackets, OnPacket: onPacket, OnError: onError,
+		NoWindows: p == ProtocolPackets, OnPacket: onPacket, OnError: onError,
 		Authorize: a.authorize,
 		Up:        func(t *grpc.Session, _ message.Hello) { a.up(t) },
 		Down:      func(_ *grpc.Session, err error) { a.down(err) },

@@ -71,10 +71,9 @@
 // A tunnel speaks one of two protocols on the same port, and ALPN picks. Our own,
 // over yamux frames, is preferred between our own ends. The other is Konnectivity's
 // gRPC, so that upstream's agents are served by a Server, and an Agent serves
-// upstream's servers, without being told which they are. Between our own ends gRPC
-// gives each connection a stream of its own, with flow control and half-close. With
-// upstream's programs all connections share one stream, and its protocol knows
-// neither. Protocols in the configurations pins one, and the Protocol of [AgentInfo]
+// upstream's servers, without being told which they are. Between our own ends each
+// connection on it has flow control and half-close. With upstream's programs the
+// protocol knows neither. Protocols in the configurations pins one, and the Protocol of [AgentInfo]
 // and [TunnelInfo] shows which it has become.
 //
 // What upstream's protocol cannot give, no end can mend. Its connections have no

@@ -14,13 +14,12 @@ type Protocol string
 const (
 	// ProtocolYamux is our own: ALPN "sallyport/1", TLS 1.3 only.
 	ProtocolYamux Protocol = "yamux"
-	// ProtocolGRPC is Konnectivity's. Between our own ends it carries each
-	// connection on a gRPC stream of its own, by ALPN "sallyport-h2/1"; with
-	// upstream's agents and servers all of them share one, as packets, by "h2".
+	// ProtocolGRPC is Konnectivity's. Between our own ends each connection has
+	// windows of its own, by ALPN "sallyport-h2/1"; with upstream's agents and servers
+	// none has, by "h2".
 	ProtocolGRPC Protocol = "grpc"
-	// ProtocolPackets is ProtocolGRPC with packets on one stream between our own
-	// ends too. Half-close and the kinds of errors they keep. It is enough that one
-	// end says so.
+	// ProtocolPackets is ProtocolGRPC without windows between our own ends too.
+	// Half-close and the kinds of errors they keep. It is enough that one end says so.
 	ProtocolPackets Protocol = "konnectivity"
 )
 
@@ -65,7 +64,7 @@ func (p protocols) checkExtra() error {
 		switch {
 		case e == "" || len(e) > maxALPN:
 			return fmt.Errorf("%.40q is no ALPN value: want 1 to %d bytes", e, maxALPN)
-		case e == link.ALPNYamux || e == link.ALPNStreams || e == link.ALPNGRPC:
+		case e == link.ALPNYamux || e == link.ALPNWindows || e == link.ALPNGRPC:
 			return fmt.Errorf("%q has a meaning of its own; say it with Protocols", e)
 		}
 	}
@@ -84,7 +83,7 @@ func (p protocols) alpn(extraFirst bool) (values []string) {
 			continue
 		}
 		if s == ProtocolGRPC {
-			values = append(values, link.ALPNStreams)
+			values = append(values, link.ALPNWindows)
 		}
 		values = append(values, link.ALPNGRPC)
 	}
@@ -105,7 +104,7 @@ func (p protocols) chosen(state tls.ConnectionState) (Protocol, error) {
 		return "", fmt.Errorf("no protocol in common: ALPN chose %.40q and we speak %q; %s", alpn, p.alpn(false), wrongPort)
 	case alpn == link.ALPNYamux:
 		chosen, least = ProtocolYamux, tls.VersionTLS13
-	case alpn == link.ALPNStreams:
+	case alpn == link.ALPNWindows:
 		chosen = ProtocolGRPC
 	}
 	if state.Version < least {

@@ -24,9 +24,8 @@ type TunnelInfo struct {
 	Server    string // its address
 	ServerID  string // what it calls itself; empty before the first hello
 	Connected bool
-	// Protocol is ProtocolYamux, ProtocolGRPC with a gRPC stream for each
-	// connection, or ProtocolPackets with all of them on one, as upstream has it;
-	// empty before the first hello.
+	// Protocol is ProtocolYamux, ProtocolGRPC with windows for each connection, or
+	// ProtocolPackets without, as upstream has it; empty before the first hello.
 	Protocol Protocol
 	Since    time.Time // when the tunnel came up, or went down
 	RTT      time.Duration
@@ -94,7 +93,7 @@ func (t *tunnel) newLink(p Protocol, hello message.Hello) link.Agent {
 	onPacket, onError := cfg.Trace.packetHooks()
 	l := &grpc.Agent{
 		Hello: hello, Dial: t.dial, DialTimeout: cfg.dialTimeout(), HelloTimeout: cfg.handshakeTimeout(),
-		KeepAlive: cfg.KeepAlive, MaxConns: cfg.MaxConns, Memory: cfg.Memory, NoStreams: p == ProtocolPackets,
+		KeepAlive: cfg.KeepAlive, MaxConns: cfg.MaxConns, Memory: cfg.Memory, NoWindows: p == ProtocolPackets,
 		Opened: agent.connOpened, ServerDraining: draining, OnPacket: onPacket, OnError: onError,
 	}
 	l.Up = func(r message.Reply) { t.taken(l, r) }

@@ -15,10 +15,9 @@ import (
 // ALPN protocol names. The agent listener picks the link by them.
 const (
 	ALPNYamux = "sallyport/1"
-	// ALPNStreams is HTTP/2 between our own ends, with a gRPC stream for each
-	// connection. Both have to know before the first byte, for it wants other
-	// windows than a stream that all connections share.
-	ALPNStreams = "sallyport-h2/1"
+	// ALPNWindows is HTTP/2 between our own ends, with windows for each connection.
+	// Both have to know before the first byte, for HTTP/2's windows are others then.
+	ALPNWindows = "sallyport-h2/1"
 	ALPNGRPC    = "h2" // as upstream speaks it
 )
 
@@ -55,7 +54,7 @@ type Session interface {
 // What a tunnel speaks, as its status shows it.
 const (
 	ProtocolYamux   = "yamux"
-	ProtocolStreams = "grpc"         // a gRPC stream for each connection
+	ProtocolWindows = "grpc"         // the same with windows for each connection
 	ProtocolPackets = "konnectivity" // packets on one gRPC stream, as upstream has it
 )
 

@@ -12,10 +12,12 @@ import (
 // them cost one byte.
 const (
 	fieldTimeout protowire.Number = 15 // DialRequest, milliseconds
+	fieldGrant   protowire.Number = 16 // DialRequest, bytes
 	fieldKind    protowire.Number = 15 // DialResponse, CloseResponse
 	fieldHop     protowire.Number = 16
 	fieldLocal   protowire.Number = 17 // DialResponse
 	fieldRemote  protowire.Number = 18
+	fieldGranted protowire.Number = 19 // DialResponse, bytes
 )
 
 // Append appends the encoding of p to b: fields in ascending order, each once,
@@ -53,6 +55,26 @@ func appendHead(b []byte, p *Packet) []byte {
 	return append(b, body...)
 }
 
+// appendDataHead appends what stands before the n bytes of payload of a DATA packet.
+func appendDataHead(b []byte, connectID int64, n int) []byte {
+	size := 0
+	if connectID != 0 {
+		size = 1 + protowire.SizeVarint(uint64(connectID))
+	}
+	if n > 0 {
+		size += 1 + protowire.SizeBytes(n)
+	}
+	b = appendInt(b, fieldType, int64(Data))
+	b = protowire.AppendTag(b, fieldData, protowire.BytesType)
+	b = protowire.AppendVarint(b, uint64(size))
+	b = appendInt(b, 1, connectID)
+	if n > 0 {
+		b = protowire.AppendTag(b, 3, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(n))
+	}
+	return b
+}
+
 // appendBody appends the fields of the payload message, the data of DATA left out.
 func appendBody(b []byte, p *Packet) []byte {
 	switch p.Type {
@@ -61,6 +83,7 @@ func appendBody(b []byte, p *Packet) []byte {
 		b = appendString(b, 2, p.Address)
 		b = appendInt(b, 3, p.Random)
 		b = appendInt(b, fieldTimeout, milliseconds(p.Timeout))
+		b = appendInt(b, fieldGrant, p.Window)
 	case DialRsp:
 		b = appendString(b, 1, p.Error)
 		b = appendInt(b, 2, p.ConnectID)
@@ -68,6 +91,7 @@ func appendBody(b []byte, p *Packet) []byte {
 		b = appendFailure(b, p)
 		b = appendString(b, fieldLocal, p.Local)
 		b = appendString(b, fieldRemote, p.Remote)
+		b = appendInt(b, fieldGranted, p.Window)
 	case CloseRsp:
 		b = appendString(b, 1, p.Error)
 		b = appendInt(b, 2, p.ConnectID)
@@ -79,6 +103,9 @@ func appendBody(b []byte, p *Packet) []byte {
 		b = appendInt(b, 1, p.ConnectID)
 	case DialCls, Ping, Pong:
 		b = appendInt(b, 1, p.Random)
+	case Window:
+		b = appendInt(b, 1, p.ConnectID)
+		b = appendInt(b, 2, p.Window)
 	}
 	return b
 }

@@ -15,21 +15,21 @@ type Codec struct{}
 // Name returns "proto".
 func (Codec) Name() string { return "proto" }
 
-// Marshal encodes a *Packet. The payload of one made by [NewData] moves into the
-// result, so that the packet is left without it; any other payload is copied and
-// stays the caller's.
+// Marshal encodes a *Packet or a *Frame. A Frame moves into the result; the
+// payload of a Packet is copied and stays the caller's.
 func (Codec) Marshal(v any) (mem.BufferSlice, error) {
-	p, ok := v.(*Packet)
-	if !ok {
-		return nil, fmt.Errorf("wire: cannot encode a %T, only a *wire.Packet", v)
+	switch m := v.(type) {
+	case *Frame:
+		return m.encode(), nil
+	case *Packet:
+		if m.meter == nil {
+			return mem.BufferSlice{mem.SliceBuffer(Append(make([]byte, 0, 64+m.Len()), m))}, nil
+		}
+		b := newBlock(m.Len())
+		b.room = Append(b.room[:0], m)
+		return b.handOver(0, len(b.room), m.meter), nil
 	}
-	if p.filled && p.Type == Data {
-		head := mem.SliceBuffer(appendHead(make([]byte, 0, 32), p))
-		out := mem.BufferSlice{head, p.bufs[0]}
-		p.bufs, p.Payload, p.filled = nil, nil, false
-		return out, nil
-	}
-	return mem.BufferSlice{mem.SliceBuffer(Append(make([]byte, 0, 64+p.Len()), p))}, nil
+	return nil, fmt.Errorf("wire: cannot encode a %T, only a *wire.Packet or a *wire.Frame", v)
 }
 
 // Unmarshal decodes into a *Packet, whatever it held before. The payload stays
@@ -41,9 +41,9 @@ func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 		return fmt.Errorf("wire: cannot decode into a %T, only a *wire.Packet", v)
 	}
 	p.Free()
-	*p = Packet{}
+	p.reset(0)
 	if err := p.parse(rope{next: data, left: data.Len()}); err != nil {
-		*p = Packet{}
+		*p = Packet{} // the references were never taken
 		return err
 	}
 	for _, b := range p.bufs {

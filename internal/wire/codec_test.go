@@ -128,8 +128,8 @@ func TestUnmarshalKeepsNoMore(t *testing.T) {
 func TestUnmarshalFailureKeepsNothing(t *testing.T) {
 	b := Append(nil, &Packet{Type: Data, Payload: [][]byte{pattern(100)}})
 	data, pool := received(append(b, 0x0e), 10)
-	p, _ := NewData(1, 8)
-	if err := (Codec{}).Unmarshal(data, p); err == nil {
+	var p Packet
+	if err := (Codec{}).Unmarshal(data, &p); err == nil {
 		t.Fatal("no error")
 	}
 	data.Free()
@@ -174,63 +174,6 @@ func TestCrumbsAreGathered(t *testing.T) {
 	}
 }
 
-// TestMarshalHandsOver: what NewData made leaves without a copy, gRPC holds the
-// only reference then, and Free does nothing more.
-func TestMarshalHandsOver(t *testing.T) {
-	p, b := NewData(3, MaxData)
-	if len(b) != MaxData || p.Len() != MaxData {
-		t.Fatalf("%d bytes to fill, %d of payload, want %d", len(b), p.Len(), MaxData)
-	}
-	want := pattern(MaxData)
-	copy(b, want)
-	out, err := (Codec{}).Marshal(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Len() != 0 {
-		t.Error("the packet still has the payload that gRPC owns")
-	}
-	p.Free()
-	if got := out.Materialize(); !bytes.Equal(got, Append(nil, &Packet{Type: Data, ConnectID: 3, Payload: [][]byte{want}})) {
-		t.Error("other bytes than Append's")
-	}
-	if len(out) != 2 || !within(out[1].ReadOnlyData(), b) {
-		t.Error("the payload was copied")
-	}
-	out.Free()
-	defer func() {
-		if recover() == nil {
-			t.Error("somebody else holds a reference to the buffer, or it has none")
-		}
-	}()
-	out[1].ReadOnlyData()
-}
-
-// TestUnsentDataGoesBack: Free gives back what NewData took.
-func TestUnsentDataGoesBack(t *testing.T) {
-	p, _ := NewData(3, MaxData)
-	buf := p.bufs[0]
-	p.Free()
-	p.Free()
-	defer func() {
-		if recover() == nil {
-			t.Error("the buffer is still held")
-		}
-	}()
-	buf.ReadOnlyData()
-}
-
-func TestEmptyData(t *testing.T) {
-	for _, n := range []int{0, -1} {
-		p, b := NewData(2, n)
-		out, err := (Codec{}).Marshal(p)
-		if err != nil || len(b) != 0 || !bytes.Equal(out.Materialize(), unhex("08 04 22 02 08 02")) {
-			t.Errorf("NewData(2, %d): %x, %v", n, out.Materialize(), err)
-		}
-		p.Free()
-	}
-}
-
 // TestMarshalCopiesForeignPayload: a payload that is not the packet's own may
 // change as soon as Marshal is back.
 func TestMarshalCopiesForeignPayload(t *testing.T) {
@@ -247,17 +190,6 @@ func TestMarshalCopiesForeignPayload(t *testing.T) {
 	if p.Len() != 5 {
 		t.Error("the payload was taken")
 	}
-}
-
-// TestMarshalOfChangedType: the type decides, even when a payload is at hand.
-func TestMarshalOfChangedType(t *testing.T) {
-	p, _ := NewData(2, 100)
-	p.Type = CloseReq
-	out, err := (Codec{}).Marshal(p)
-	if want := unhex("08 02 2a 02 08 02"); err != nil || !bytes.Equal(out.Materialize(), want) {
-		t.Errorf("%x, %v, want %x", out.Materialize(), err, want)
-	}
-	p.Free()
 }
 
 func TestCodecRefusesOthers(t *testing.T) {

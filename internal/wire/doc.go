@@ -5,8 +5,8 @@
 //
 // Start at [Packet]: the fields that its [Type] uses, and who owns the payload.
 // [Append] and [Parse] are the encoding, over one slice of bytes. [Codec] hangs
-// it into gRPC, where a message arrives in several buffers and leaves in two;
-// there a payload is never copied. [NewData] hands out the buffer to fill for a
+// it into gRPC, where a message arrives in several buffers and leaves in one;
+// there a payload is never copied. [NewFrame] hands out the buffer to fill for a
 // DATA packet.
 //
 // The protocol is one bidirectional stream of packets per method,
@@ -15,7 +15,7 @@
 // what they do not know, and so do we: what this project adds (a deadline in
 // DIAL_REQ, a kind and a hop in failures, the addresses of a connection) costs
 // a peer that has never heard of it nothing. The types that are ours alone,
-// HALF_CLOSE, PING and PONG, go only where both ends agreed to them.
+// HALF_CLOSE, PING, PONG and WINDOW, go only where both ends agreed to them.
 //
 // A packet that makes no sense is an error that wraps [ErrMalformed], and
 // gRPC ends the stream it came on with a status. It is never a panic.

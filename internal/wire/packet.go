@@ -20,13 +20,13 @@ const MaxMessage = MaxAccepted + 1<<10
 // Packet is one message. Its Type says which of the fields below it carries;
 // the others are not sent, and are zero when received.
 //
-// A packet that was received, or made by [NewData], owns buffers: call Free once
-// done with it, and do not copy it.
+// A packet that was received owns buffers: call Free once done with it, and do not
+// copy it. DATA is sent as a [Frame].
 type Packet struct {
 	Type Type
 
 	// ConnectID names a connection: DIAL_RSP of a success, DATA, CLOSE_REQ,
-	// CLOSE_RSP, HALF_CLOSE. Whoever opens the connection's far half chooses it;
+	// CLOSE_RSP, HALF_CLOSE, WINDOW. Whoever opens the connection's far half chooses it;
 	// 0 names none.
 	ConnectID int64
 	// Random names a dial, in DIAL_REQ, DIAL_RSP and DIAL_CLS, and ties a PONG to
@@ -58,29 +58,20 @@ type Packet struct {
 	// be written to, and are gone after Free.
 	Payload [][]byte
 
-	// bufs are the buffers that Payload lies in, with a reference held on each.
-	bufs mem.BufferSlice
-	// filled says that bufs is one buffer, made by NewData, that is all payload.
-	filled bool
+	// Window is how many bytes of DATA the sender takes on a connection: in WINDOW,
+	// more than before; in DIAL_REQ and DIAL_RSP, more than what both ends begin
+	// with. Ours.
+	Window int64
+
+	// parts is Payload if the packet was received, and bufs are the buffers that it
+	// lies in, with a reference held on each.
+	parts [][]byte
+	bufs  mem.BufferSlice
+	meter Meter // is told of the packet when it is sent
 }
 
-// NewData returns a DATA packet for the connection and its payload of n bytes,
-// from a pool, for the caller to fill whole. Sending it hands the buffer over to
-// gRPC without a copy: afterwards the packet is without payload. Free gives the
-// buffer back when it was not sent, and does nothing when it was. n of 0 or less
-// is an empty payload.
-func NewData(connectID int64, n int) (*Packet, []byte) {
-	p := &Packet{Type: Data, ConnectID: connectID}
-	if n <= 0 {
-		return p, nil
-	}
-	pool := mem.DefaultBufferPool()
-	buf := pool.Get(n)
-	p.Payload = [][]byte{*buf}
-	p.bufs = mem.BufferSlice{mem.NewBuffer(buf, pool)}
-	p.filled = true
-	return p, *buf
-}
+// SetMeter has m told of the packet when it is sent.
+func (p *Packet) SetMeter(m Meter) { p.meter = m }
 
 // Len returns how many bytes of payload the packet carries.
 func (p *Packet) Len() int {
@@ -94,7 +85,16 @@ func (p *Packet) Len() int {
 // Free gives the packet's buffers back and takes its payload away. It may be
 // called again, but not from two goroutines at once.
 func (p *Packet) Free() {
-	bufs := p.bufs
-	p.bufs, p.Payload, p.filled = nil, nil, false
-	bufs.Free()
+	for _, b := range p.bufs {
+		b.Free()
+	}
+	clear(p.bufs)
+	clear(p.parts)
+	// The next packet that is received here has use for the slices.
+	p.Payload, p.parts, p.bufs = nil, p.parts[:0], p.bufs[:0]
+}
+
+// reset makes p an empty packet of type t. It frees nothing.
+func (p *Packet) reset(t Type) {
+	*p = Packet{Type: t, parts: p.parts[:0], bufs: p.bufs[:0]}
 }

@@ -51,6 +51,11 @@ var golden = []struct {
 	{"half close", Packet{Type: HalfClose, ConnectID: 1}, "08 64 a206 02 08 01"},
 	{"ping", Packet{Type: Ping, Random: 7}, "08 65 aa06 02 08 07"},
 	{"pong", Packet{Type: Pong, Random: 7}, "08 66 b206 02 08 07"},
+	{"window", Packet{Type: Window, ConnectID: 1, Window: 32 << 10}, "08 67 ba06 06 08 01 10 808002"},
+	{"dial request with a window", Packet{Type: DialReq, Protocol: "tcp", Address: "a:1", Random: 7, Window: 28 << 10},
+		"12 11 0a 03 746370 12 03 613a31 18 07 8001 80e001"},
+	{"dial response with a window", Packet{Type: DialRsp, ConnectID: 1, Random: 7, Window: 28 << 10},
+		"08 01 1a 09 10 01 18 07 9801 80e001"},
 	{"from the future", Packet{Type: 77}, "08 4d"},
 	{"from a negative future", Packet{Type: -1}, "08 ffffffffffffffffff01"},
 }
@@ -94,7 +99,7 @@ func TestTypeNames(t *testing.T) {
 	for typ, want := range map[Type]string{
 		DialReq: "DIAL_REQ", DialRsp: "DIAL_RSP", CloseReq: "CLOSE_REQ", CloseRsp: "CLOSE_RSP",
 		Data: "DATA", DialCls: "DIAL_CLS", Drain: "DRAIN",
-		HalfClose: "HALF_CLOSE", Ping: "PING", Pong: "PONG", 77: "UNKNOWN_77", -1: "UNKNOWN_-1",
+		HalfClose: "HALF_CLOSE", Ping: "PING", Pong: "PONG", Window: "WINDOW", 77: "UNKNOWN_77", -1: "UNKNOWN_-1",
 	} {
 		if got := typ.String(); got != want {
 			t.Errorf("type %d is called %s, want %s", typ, got, want)

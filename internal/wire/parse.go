@@ -3,9 +3,9 @@ package wire
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -40,7 +40,8 @@ func (p *Packet) parse(r rope) error {
 			// As everywhere in protocol buffers, the last one counts, and the same
 			// one again adds to the first.
 			if num != payload {
-				*p, payload = Packet{Type: p.Type}, num
+				p.reset(p.Type)
+				payload = num
 			}
 			err = p.parsePayload(&r, num, typ)
 		default:
@@ -58,7 +59,7 @@ func (p *Packet) check(payload protowire.Number) error {
 	want := p.Type.field()
 	switch {
 	case want == 0: // a type from the future: what it carries means nothing to us
-		*p = Packet{Type: p.Type}
+		p.reset(p.Type)
 	case payload == 0 && p.Type == Drain:
 	case payload == 0:
 		return fmt.Errorf("%w: %v without its payload", ErrMalformed, p.Type)
@@ -105,6 +106,8 @@ func (p *Packet) set(r *rope, payload, num protowire.Number, typ protowire.Type)
 			return r.number(num, typ, &p.Random)
 		case fieldTimeout:
 			return r.timeout(num, typ, &p.Timeout)
+		case fieldGrant:
+			return r.number(num, typ, &p.Window)
 		}
 	case fieldDialRsp:
 		switch num {
@@ -114,6 +117,8 @@ func (p *Packet) set(r *rope, payload, num protowire.Number, typ protowire.Type)
 			return r.text(num, typ, &p.Local)
 		case fieldRemote:
 			return r.text(num, typ, &p.Remote)
+		case fieldGranted:
+			return r.number(num, typ, &p.Window)
 		}
 		return p.setOutcome(r, num, typ)
 	case fieldCloseRsp:
@@ -134,6 +139,13 @@ func (p *Packet) set(r *rope, payload, num protowire.Number, typ protowire.Type)
 	case fieldDialCls, fieldPing, fieldPong:
 		if num == 1 {
 			return r.number(num, typ, &p.Random)
+		}
+	case fieldWindow:
+		switch num {
+		case 1:
+			return r.number(num, typ, &p.ConnectID)
+		case 2:
+			return r.number(num, typ, &p.Window)
 		}
 	}
 	return r.skip(num, typ, 0)
@@ -163,7 +175,7 @@ func (p *Packet) setData(r *rope, num protowire.Number, typ protowire.Type) erro
 	if err != nil {
 		return err
 	}
-	p.Payload, p.bufs = nil, nil
+	p.Payload, p.parts, p.bufs = nil, p.parts[:0], p.bufs[:0]
 	if n == 0 {
 		return nil
 	}
@@ -174,18 +186,16 @@ func (p *Packet) setData(r *rope, num protowire.Number, typ protowire.Type) erro
 		p.Payload = [][]byte{r.gather(n)}
 		return nil
 	}
-	p.Payload = make([][]byte, 0, count)
+	p.parts = slices.Grow(p.parts, count)
 	for n > 0 {
 		part := r.take(n)
-		p.Payload = append(p.Payload, part)
+		p.parts = append(p.parts, part)
 		if r.owner != nil {
-			if p.bufs == nil {
-				p.bufs = make(mem.BufferSlice, 0, count)
-			}
 			p.bufs = append(p.bufs, r.owner)
 		}
 		n -= len(part)
 	}
+	p.Payload = p.parts
 	return nil
 }
 

@@ -26,6 +26,7 @@ const (
 	HalfClose Type = 100 // the sender sends no more DATA on this connection
 	Ping      Type = 101 // answer with a Pong of the same Random
 	Pong      Type = 102
+	Window    Type = 103 // the sender takes so many more bytes of DATA on this connection
 )
 
 // String returns the type's name in the protocol, usable as a metric label.
@@ -51,6 +52,8 @@ func (t Type) String() string {
 		return "PING"
 	case Pong:
 		return "PONG"
+	case Window:
+		return "WINDOW"
 	}
 	return "UNKNOWN_" + strconv.Itoa(int(t))
 }
@@ -68,6 +71,7 @@ const (
 	fieldHalfClose protowire.Number = 100
 	fieldPing      protowire.Number = 101
 	fieldPong      protowire.Number = 102
+	fieldWindow    protowire.Number = 103
 )
 
 // field returns the payload that belongs to the type, 0 for an unknown type.
@@ -93,11 +97,13 @@ func (t Type) field() protowire.Number {
 		return fieldPing
 	case Pong:
 		return fieldPong
+	case Window:
+		return fieldWindow
 	}
 	return 0
 }
 
 // isPayload reports whether field num holds the payload of some type.
 func isPayload(num protowire.Number) bool {
-	return fieldDialReq <= num && num <= fieldDrain || fieldHalfClose <= num && num <= fieldPong
+	return fieldDialReq <= num && num <= fieldDrain || fieldHalfClose <= num && num <= fieldWindow
 }

@@ -11,7 +11,7 @@ import (
 // What no agent could dial is not sent to one: a packet that is too large ends
 // its stream, and with it everybody's connections.
 func TestOverlongAddressIsNotSent(t *testing.T) {
-	for name, opt := range map[string]options{"streams": func(*Server, *Agent) {}, "packets": packetsOnly} {
+	for name, opt := range map[string]options{"windows": func(*Server, *Agent) {}, "packets": packetsOnly} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tu, targets := inMemory(t, opt)
@@ -38,7 +38,7 @@ func TestOverlongAddressIsNotSent(t *testing.T) {
 // overlong ones are not taken.
 func TestOverlongAddressesOfAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, r := rawSession(t, func(l *Server) { l.NoStreams = true })
+		s, r := rawSession(t, func(l *Server) { l.NoWindows = true })
 		for id, size := range map[int64]int{1: 20, 2: 1 << 20} {
 			ch := openLater(t.Context(), s, "x:1")
 			send(t, r.stream, &wire.Packet{

@@ -9,9 +9,8 @@ import (
 )
 
 // admit decides about a stream before there is one: what an agent sends on a
-// stream that is refused here is dropped as it arrives. Only an agent that has
-// been taken, and that has agreed to streams, may open one beside Connect, and
-// no more of them than it was asked for. gRPC calls it on one goroutine.
+// stream that is refused here is dropped as it arrives. There is one, Connect.
+// gRPC calls it on one goroutine.
 func (s *Session) admit(ctx context.Context, info *tap.Info) (context.Context, error) {
 	if ctx.Err() != nil {
 		return nil, status.FromContextError(ctx.Err()).Err()
@@ -20,14 +19,6 @@ func (s *Session) admit(ctx context.Context, info *tap.Info) (context.Context, e
 	case methodConnect:
 		if s.called.Swap(true) {
 			return nil, status.Error(codes.FailedPrecondition, "one Connect call per connection, and this one has had it")
-		}
-	case methodConnection:
-		if !s.separate.Load() {
-			return nil, status.Error(codes.FailedPrecondition, "a stream for a connection, which nobody has agreed to")
-		}
-		if s.silent.Add(1) > int64(s.dials.owed()+spare) {
-			s.silent.Add(-1)
-			return nil, status.Error(codes.ResourceExhausted, "more streams than were asked for")
 		}
 	default:
 		return nil, status.Errorf(codes.Unimplemented, "unknown method %q", short(info.FullMethodName))

@@ -35,11 +35,12 @@ type Agent struct {
 	KeepAlive time.Duration
 	// MaxConns bounds the connections being served or dialed. Zero means 8192.
 	MaxConns int
-	// Memory bounds what all connections of the tunnel may hold unread, in bytes.
-	// Zero means 64 MiB.
+	// Memory bounds what all connections of the tunnel may hold unread, in bytes:
+	// what their windows may come to, where they have windows. Zero means 64 MiB.
 	Memory int
-	// NoStreams keeps to packets on one stream, also with our own servers.
-	NoStreams bool
+	// NoWindows gives connections no windows, also with our own servers: HTTP/2's are
+	// for one of upstream's programs at the other end.
+	NoWindows bool
 	// Plain offers none of our extensions: the tunnel is what it would be between
 	// two programs of upstream's.
 	Plain bool
@@ -69,14 +70,13 @@ type Agent struct {
 	// Set before ready.
 	control *packet.Carrier
 	pulse   *pulse
-	streams bool
+	windows bool // each connection has windows of its own
 	ours    bool // the server knows our packets
 
 	served   sync.WaitGroup
 	serving  atomic.Int64
 	idle     chan struct{} // one token: serving may have become zero
 	ids      atomic.Int64  // the last connection id given
-	stalls   stalls
 	sayDrain sync.Once
 
 	mu    sync.Mutex
@@ -94,7 +94,6 @@ func (a *Agent) Start(conn net.Conn) {
 	a.ready = make(chan struct{})
 	a.idle = make(chan struct{}, 1)
 	a.asked = make(map[int64]*asked)
-	a.stalls.limit = max(a.memory()/stalledCost, 1)
 }
 
 // Run says hello and serves the tunnel until ctx ends, the server goes or Close
@@ -184,10 +183,10 @@ func (a *Agent) RTT() time.Duration {
 	return a.pulse.RTT()
 }
 
-// Protocol returns link.ProtocolStreams or link.ProtocolPackets.
+// Protocol returns link.ProtocolWindows or link.ProtocolPackets.
 func (a *Agent) Protocol() string {
-	if a.isReady() && a.streams {
-		return link.ProtocolStreams
+	if a.isReady() && a.windows {
+		return link.ProtocolWindows
 	}
 	return link.ProtocolPackets
 }

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -41,6 +42,9 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 	var used atomic.Bool
 	opts := []grpc.DialOption{
 		grpc.WithMaxHeaderListSize(maxHeader),
+		experimental.WithBufferPool(buffers{}),
+		grpc.WithReadBufferSize(readBuffer),
+		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {
 				return nil, errOneConnection
@@ -62,11 +66,8 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(a.Hello.Software),
 	}
-	if !a.Plain && !a.NoStreams {
-		opts = append(opts,
-			grpc.WithStaticStreamWindowSize(streamWindow),
-			grpc.WithStaticConnWindowSize(connWindow),
-		)
+	if !a.Plain && !a.NoWindows {
+		opts = append(opts, grpc.WithStaticStreamWindowSize(roadWindow), grpc.WithStaticConnWindowSize(roadWindow))
 	}
 	return grpc.NewClient("passthrough:///"+authority(a.conn.Conn), opts...)
 }
@@ -81,7 +82,7 @@ func authority(c net.Conn) string {
 	return "server"
 }
 
-// bothWays describes the streams of both methods.
+// bothWays describes the stream.
 var bothWays = grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 
 // hello calls Connect and learns whether the server takes us.
@@ -89,10 +90,10 @@ func (a *Agent) hello() error {
 	a.Hello.Version = message.Version
 	switch {
 	case a.Plain:
-	case a.NoStreams:
+	case a.NoWindows:
 		a.Hello.Features = append(slices.Clip(a.Hello.Features), featureHalfClose)
 	default:
-		a.Hello.Features = append(slices.Clip(a.Hello.Features), featureHalfClose, featureStreams)
+		a.Hello.Features = append(slices.Clip(a.Hello.Features), featureHalfClose, featureWindows)
 	}
 	late := time.AfterFunc(a.HelloTimeout, func() { a.conn.closeWith(errSlowHello) })
 	defer late.Stop()
@@ -147,13 +148,18 @@ func awaitReply(stream grpc.ClientStream) (message.Reply, error) {
 // prepare makes the carrier of the Connect stream. end cancels the stream.
 func (a *Agent) prepare(stream grpc.ClientStream, end func(), features []string) {
 	a.ours = !a.Plain && slices.Contains(features, featureHalfClose)
-	a.streams = a.ours && !a.NoStreams && slices.Contains(features, featureStreams)
-	a.control = packet.New(packet.Config{
+	a.windows = a.ours && !a.NoWindows && slices.Contains(features, featureWindows)
+	a.pulse = &pulse{conn: a.conn, every: keepAlive(a.KeepAlive)}
+	cfg := packet.Config{
 		Stream: stream, Cancel: end, Extended: a.ours,
-		Patience: patience, Memory: a.memory(), Handle: a.handle,
+		Patience: patience, Memory: a.memory(), Quota: sendQuota, Handle: a.handle,
 		OnPacket: a.OnPacket, OnError: a.OnError,
-	})
-	a.pulse = &pulse{conn: a.conn, carrier: a.control, every: keepAlive(a.KeepAlive)}
+	}
+	if a.windows {
+		cfg.Windows = a.pulse.windows()
+	}
+	a.control = packet.New(cfg)
+	a.pulse.carrier = a.control
 	if !a.ours {
 		a.pulse.every = -1 // gRPC pings a server that is not ours, and rarely
 	}

@@ -7,13 +7,14 @@ import (
 	"net"
 	"sync"
 
-	"google.golang.org/grpc"
-
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link/packet"
 	"github.com/sallyport/sallyport/internal/relay"
 	"github.com/sallyport/sallyport/internal/wire"
 )
+
+// errMemory is why a connection is refused for which there is no window.
+var errMemory = errors.New("the windows of the tunnel's connections take up the agent's memory; do many stall?")
 
 // asked is a connection that the server has asked for.
 type asked struct {
@@ -21,7 +22,7 @@ type asked struct {
 	address string
 
 	mu      sync.Mutex
-	stop    func() // gives up the dial, and later resets the connection
+	stop    func() // gives up the dial
 	stopped bool
 }
 
@@ -127,12 +128,7 @@ func (a *Agent) serve(ctx context.Context, q *asked, req *wire.Packet) {
 		a.control.Send(answer(req.Random, err))
 		return
 	}
-	if a.streams {
-		err = a.serveStream(q, target)
-	} else {
-		err = a.servePackets(q, target)
-	}
-	if err != nil {
+	if err := a.carryTarget(q, target, req.Window); err != nil {
 		hangUp(target)
 		a.control.Send(answer(req.Random, err))
 	}
@@ -159,17 +155,22 @@ func (a *Agent) dial(ctx context.Context, req *wire.Packet) (net.Conn, error) {
 }
 
 // success is the DIAL_RSP for a target that was reached.
-func success(q *asked, id int64, target net.Conn) *wire.Packet {
+func success(q *asked, id int64, target net.Conn, grant int64) *wire.Packet {
 	return &wire.Packet{
-		Type: wire.DialRsp, Random: q.random, ConnectID: id,
+		Type: wire.DialRsp, Random: q.random, ConnectID: id, Window: grant,
 		Local: target.LocalAddr().String(), Remote: target.RemoteAddr().String(),
 	}
 }
 
-// servePackets relays between target and a connection on the Connect stream.
-func (a *Agent) servePackets(q *asked, target net.Conn) error {
+// carryTarget relays between target and a connection of the tunnel. An error says
+// that the server has not heard of it.
+func (a *Agent) carryTarget(q *asked, target net.Conn, got int64) error {
+	grant, ok := a.control.Admit()
+	if !ok {
+		return errMemory
+	}
 	id := a.ids.Add(1)
-	conn, err := a.control.NewConn(id, nil, target.RemoteAddr())
+	conn, err := a.control.NewWindowed(id, nil, target.RemoteAddr(), grant, got)
 	if err != nil {
 		return err
 	}
@@ -177,41 +178,11 @@ func (a *Agent) servePackets(q *asked, target net.Conn) error {
 		conn.Reset(context.Canceled)
 		return context.Canceled
 	}
-	a.control.Send(success(q, id, target))
+	conn.OnPeerReset(func() { hangUp(target) })
+	a.control.Send(success(q, id, target, grant))
 	stop := context.AfterFunc(a.life, func() { a.tunnelEnded(conn, target) })
 	defer stop()
 	a.relay(q, conn, target)
-	return nil
-}
-
-// serveStream relays between target and a stream of its own.
-func (a *Agent) serveStream(q *asked, target net.Conn) error {
-	ctx, cancel := context.WithCancel(a.life)
-	defer cancel()
-	if !q.onGiveUp(cancel) {
-		return context.Canceled
-	}
-	stream, err := a.client.NewStream(ctx, &bothWays, methodConnection, grpc.MaxCallRecvMsgSize(maxMessage))
-	if err != nil {
-		return fmt.Errorf("opening a stream for the connection: %w", err)
-	}
-	var conn *packet.Conn
-	var carrier *packet.Carrier
-	carrier = packet.New(packet.Config{
-		Stream: stream, Cancel: cancel, Extended: true, Single: true,
-		Queue: streamQueue, Packet: streamPacket, Stalled: a.stalls.watch(&conn),
-		Handle:   func(p *wire.Packet) { a.pong(carrier, p) },
-		OnPacket: a.OnPacket, OnError: a.OnError,
-	})
-	conn, _ = carrier.NewConn(connectionID, nil, target.RemoteAddr()) // the first one of a new carrier
-	carrier.Send(success(q, connectionID, target))
-	var receiving sync.WaitGroup
-	receiving.Go(func() {
-		carrier.Run()
-		a.tunnelEnded(conn, target)
-	})
-	a.relay(q, conn, target)
-	receiving.Wait()
 	return nil
 }
 

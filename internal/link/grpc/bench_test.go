@@ -32,7 +32,7 @@ func benchPair(b *testing.B, mode options) (conn, target net.Conn) {
 
 // BenchmarkThroughput writes 32 KiB at a time, to the target and from it.
 func BenchmarkThroughput(b *testing.B) {
-	for _, mode := range []string{"streams", "packets"} {
+	for _, mode := range []string{"windows", "packets"} {
 		for _, up := range []bool{true, false} {
 			name := mode + "/down"
 			if up {
@@ -59,7 +59,7 @@ func BenchmarkThroughput(b *testing.B) {
 
 // BenchmarkEcho sends 1 KiB to the target and back.
 func BenchmarkEcho(b *testing.B) {
-	for _, mode := range []string{"streams", "packets"} {
+	for _, mode := range []string{"windows", "packets"} {
 		b.Run(mode, func(b *testing.B) {
 			conn, target := benchPair(b, modes[mode])
 			go io.Copy(target, target)
@@ -79,7 +79,7 @@ func BenchmarkEcho(b *testing.B) {
 
 // BenchmarkDial opens and closes a connection.
 func BenchmarkDial(b *testing.B) {
-	for _, mode := range []string{"streams", "packets"} {
+	for _, mode := range []string{"windows", "packets"} {
 		b.Run(mode, func(b *testing.B) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

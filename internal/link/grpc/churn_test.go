@@ -37,8 +37,8 @@ func TestGivenUpDialsEndNothing(t *testing.T) {
 			}
 			stop.Stop()
 		}
-		if s.Load() != 2 || s.dials.owed() > 8 {
-			t.Errorf("load %d, and %d dials are owed", s.Load(), s.dials.owed())
+		if s.Load() != 2 || s.dials.len()+s.dials.abandoned() > 8 {
+			t.Errorf("load %d, and %d dials are owed", s.Load(), s.dials.len()+s.dials.abandoned())
 		}
 		send(t, r.stream, dataOf(2, "still here"))
 		if got := readString(t, neighbour, 10); got != "still here" {
@@ -70,7 +70,8 @@ func TestDialsOfAJammedTunnel(t *testing.T) {
 				t.Fatalf("Open: %v", err)
 			}
 		}
-		if waiting := dials - busy; waiting < 1000 || waiting > 1100 || s.dials.len() != waiting {
+		// 1,024 wait here, and beside the data gRPC holds as many as 64 KiB take.
+		if waiting := dials - busy; waiting < 1000 || waiting > 2400 || s.dials.len() != waiting {
 			t.Errorf("%d dials wait, and %d are known", waiting, s.dials.len())
 		}
 		cancel()
@@ -98,7 +99,7 @@ func TestDialThatIsOver(t *testing.T) {
 				t.Fatalf("Open: %v", err)
 			}
 		}
-		if n := s.dials.owed(); n != 0 {
+		if n := s.dials.len() + s.dials.abandoned(); n != 0 {
 			t.Errorf("%d dials are owed", n)
 		}
 		openVia(t, s, r, 1).Close() // its DIAL_REQ is the next packet

@@ -71,13 +71,13 @@ func (s *Session) hello(stream grpc.ServerStream) (h message.Hello, err error) {
 	if reply.Status != message.OK {
 		return h, s.noteRefused(reply)
 	}
-	had := []string{featureStreams, featureHalfClose}
-	if s.l.NoStreams {
+	had := []string{featureWindows, featureHalfClose}
+	if s.l.NoWindows {
 		had = had[1:]
 	}
 	reply.Features = agree(h.Features, had)
 	if !slices.Contains(reply.Features, featureHalfClose) {
-		reply.Features = nil // it is part of what streams need
+		reply.Features = nil // it is part of what windows need
 	}
 	s.prepare(stream, reply.Features)
 	if err := stream.SendHeader(accept(&reply)); err != nil {
@@ -98,18 +98,22 @@ func (s *Session) noteRefused(r message.Reply) error {
 // prepare makes the carrier of the Connect stream.
 func (s *Session) prepare(stream grpc.ServerStream, features []string) {
 	s.ours = slices.Contains(features, featureHalfClose)
-	s.streams = slices.Contains(features, featureStreams)
-	control := packet.New(packet.Config{
+	s.windows = slices.Contains(features, featureWindows)
+	s.pulse = &pulse{conn: s.conn, every: keepAlive(s.l.KeepAlive)}
+	cfg := packet.Config{
 		Stream: stream, Cancel: stopper(stream.Context()), Opener: true, Extended: s.ours,
-		Patience: patience, Memory: s.l.memory(), Grace: packet.UpstreamGrace,
+		Patience: patience, Memory: s.l.memory(), Grace: packet.UpstreamGrace, Quota: sendQuota,
 		Handle: s.handle, Stray: s.stray,
 		OnPacket: s.l.OnPacket, OnError: s.l.OnError,
-	})
-	s.pulse = &pulse{conn: s.conn, carrier: control, every: keepAlive(s.l.KeepAlive)}
+	}
+	if s.windows {
+		cfg.Windows = s.pulse.windows()
+	}
+	control := packet.New(cfg)
+	s.pulse.carrier = control
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.control = control
-	s.separate.Store(s.streams) // from here on; what they need is there
 	if s.err != nil {
 		control.Close(s.err)
 	}
@@ -127,6 +131,7 @@ func (s *Session) handle(p *wire.Packet) {
 		s.answered(p)
 	case wire.DialCls:
 		if asked, ok := s.dials.take(p.Random); ok {
+			s.control.Dismiss(asked.grant)
 			asked.result <- outcome{err: errors.New("the agent gave up the dial")}
 		}
 	case wire.Drain:
@@ -150,6 +155,7 @@ func (s *Session) answered(p *wire.Packet) {
 		s.unwanted(p.ConnectID)
 	case !ok:
 	case failed(p):
+		s.control.Dismiss(asked.grant)
 		asked.result <- outcome{err: refusal(p)}
 	default:
 		conn, err := s.open(p, asked)
@@ -167,10 +173,7 @@ func (s *Session) unwanted(id int64) {
 
 // open makes the connection that an agent has answered with.
 func (s *Session) open(p *wire.Packet, asked dial) (net.Conn, error) {
-	if s.streams {
-		return nil, fmt.Errorf("%w: a connection on the Connect stream, where each was to have its own", wire.ErrMalformed)
-	}
-	conn, err := s.control.NewConn(p.ConnectID, asked.local(p), asked.remote(p))
+	conn, err := s.control.NewWindowed(p.ConnectID, asked.local(p), asked.remote(p), asked.grant, p.Window)
 	if err != nil {
 		return nil, err
 	}

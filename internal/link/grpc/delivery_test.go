@@ -132,7 +132,7 @@ func TestFlushBeforeClose(t *testing.T) {
 			conns, ends = append(conns, conn), append(ends, <-targets.conns)
 		}
 		for _, c := range conns {
-			c.Write(make([]byte, 50_000))
+			c.Write(make([]byte, 30_000))
 			c.Close()
 		}
 		if err := tu.session.Flush(t.Context()); err != nil {
@@ -140,7 +140,7 @@ func TestFlushBeforeClose(t *testing.T) {
 		}
 		tu.session.Close()
 		for _, target := range ends {
-			if got, err := io.ReadAll(target); len(got) != 50_000 || err != nil {
+			if got, err := io.ReadAll(target); len(got) != 30_000 || err != nil {
 				t.Errorf("a target got %d bytes, %v", len(got), err)
 			}
 			target.Close()
@@ -223,7 +223,7 @@ func TestLostTunnelBehindAStalledTarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := <-targets.conns
-		conn.Write(make([]byte, 50_000))
+		conn.Write(make([]byte, 30_000))
 		time.Sleep(time.Second)
 		begin := time.Now()
 		tu.stop()

@@ -24,6 +24,7 @@ type dials struct {
 // dial is one of them.
 type dial struct {
 	network, address string
+	grant            int64 // that the agent is told of, and that Admit has given
 	// result takes one outcome without blocking.
 	result chan<- outcome
 }
@@ -60,7 +61,7 @@ type outcome struct {
 
 // add makes room for a dial. Its outcome, if it gets one, is the one value that
 // the channel delivers.
-func (d *dials) add(network, address string) (random int64, result <-chan outcome, err error) {
+func (d *dials) add(network, address string, grant int64) (random int64, result <-chan outcome, err error) {
 	ch := make(chan outcome, 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +74,7 @@ func (d *dials) add(network, address string) (random int64, result <-chan outcom
 	for random == 0 || d.pending[random].result != nil {
 		random = newRandom()
 	}
-	d.pending[random] = dial{network, address, ch}
+	d.pending[random] = dial{network, address, grant, ch}
 	return random, ch, nil
 }
 
@@ -96,23 +97,16 @@ func (d *dials) take(random int64) (taken dial, ok bool) {
 }
 
 // abandon removes a dial of which the agent knows, and whose answer nobody waits
-// for any more. It reports whether it was there; if not, there is an outcome.
-func (d *dials) abandon(random int64) bool {
+// for any more. ok reports whether it was there; if not, there is an outcome.
+func (d *dials) abandon(random int64) (left dial, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, ok := d.pending[random]
+	left, ok = d.pending[random]
 	delete(d.pending, random)
 	if ok {
 		d.given.add(random)
 	}
-	return ok
-}
-
-// owed is how many dials the agent may be at.
-func (d *dials) owed() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.pending) + d.given.len()
+	return left, ok
 }
 
 // fail ends every dial with err, and refuses further ones.

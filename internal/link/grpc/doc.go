@@ -9,13 +9,15 @@
 //   - packets: all connections travel as packets on that one stream, as upstream
 //     has it. There is no flow control in that protocol; package packet says what
 //     bounds it.
-//   - streams: where both ends are ours and have said so, each connection has a
-//     gRPC stream of its own, with HTTP/2's flow control and half-close. The
-//     server asks on the Connect stream, and the agent answers a success by
-//     opening /sallyport.AgentService/Connection. The Connect stream then carries
-//     control packets alone.
+//   - windows: where both ends are ours and have said so, they do the same, and
+//     each connection has a window in either direction. What comes is taken off
+//     the stream at once, so that HTTP/2's own windows, which are large, hold up
+//     nobody.
 //
-// Each agent connection is served by a gRPC server of its own, so that a stream
-// belongs to its session by construction, and nobody's ids mean anything in
-// anybody else's.
+// A stream for each connection would bring HTTP/2's windows. It costs a dial, and
+// each idle connection, several times as much, a far peer gets no more than that
+// window for each round trip, and nothing bounds what all of them hold together.
+//
+// Each agent connection is served by a gRPC server of its own, so that nobody's ids
+// mean anything in anybody else's.
 package grpc

@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/sallyport/sallyport/internal/link/packet"
 	"github.com/sallyport/sallyport/internal/wire"
@@ -52,18 +53,56 @@ func (f *flushes) answer(random int64) bool {
 	return ok
 }
 
-// await waits until every question has been answered, or its carrier has ended:
-// then nothing is on its way any more.
-func (f *flushes) await(ctx context.Context, questions []question) error {
-	defer func() {
-		for _, q := range questions {
-			f.answer(q.random)
-		}
-	}()
-	for _, q := range questions {
+// await waits until a question has been answered, or its carrier has ended: then
+// nothing is on its way any more.
+func (f *flushes) await(ctx context.Context, q question) error {
+	defer f.answer(q.random)
+	select {
+	case <-q.answered:
+	case <-q.carrier.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// Flush implements link.Session. What was sent has arrived when the agent has
+// answered something sent behind it.
+func (s *Session) Flush(ctx context.Context) error {
+	// What was closed is to be closed at the agent, too.
+	if err := s.poll(ctx, s.control.Graced); err != nil {
+		return err
+	}
+	// What waits for a window has been written as little as what nobody has written
+	// yet; but whoever writes it would see half of it arrive.
+	if err := s.poll(ctx, s.control.Unsent()); err != nil {
+		return err
+	}
+	// Any agent answers a CLOSE_REQ, also one for an id that it never gave.
+	probe := wire.CloseReq
+	if s.ours {
+		probe = wire.Ping
+	}
+	if err := s.flushes.await(ctx, s.flushes.ask(s.control, probe)); err != nil {
+		return err
+	}
+	select {
+	case <-s.done:
+		return s.lost()
+	default:
+		return nil
+	}
+}
+
+// poll waits for as long as busy reports true.
+func (s *Session) poll(ctx context.Context, busy func() bool) error {
+	tick := time.NewTicker(packet.UpstreamGrace / 10)
+	defer tick.Stop()
+	for busy() {
 		select {
-		case <-q.answered:
-		case <-q.carrier.Done():
+		case <-tick.C:
+		case <-s.done:
+			return s.lost()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

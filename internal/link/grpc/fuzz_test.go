@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/metadata"
+
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -17,6 +19,7 @@ import (
 func FuzzSession(f *testing.F) {
 	f.Add(false, []byte{0x00, 0x11, 0x31, 0x41, 0x00, 0x12, 0x22, 0x70, 0x61})
 	f.Add(true, []byte{0x00, 0x11, 0x91, 0x31, 0x80, 0x00, 0x92, 0x42, 0x53})
+	f.Add(true, []byte{0x00, 0x11, 0xd1, 0xe1, 0x31, 0xd0, 0x00, 0x12, 0xef, 0xdf})
 	f.Fuzz(func(t *testing.T, own bool, script []byte) {
 		if len(script) > 60 {
 			return
@@ -65,16 +68,21 @@ func FuzzSession(f *testing.F) {
 }
 
 func FuzzAgent(f *testing.F) {
-	f.Add([]byte{0xa1, 0x31, 0x32, 0x51, 0xa2, 0x81, 0x33, 0x52, 0xa1, 0x70})
-	f.Add([]byte{0xa1, 0xa1, 0xb2, 0x41, 0x61, 0x31, 0x21})
-	f.Fuzz(func(t *testing.T, script []byte) {
+	f.Add(false, []byte{0xa1, 0x31, 0x32, 0x51, 0xa2, 0x81, 0x33, 0x52, 0xa1, 0x70})
+	f.Add(false, []byte{0xa1, 0xa1, 0xb2, 0x41, 0x61, 0x31, 0x21})
+	f.Add(true, []byte{0xa1, 0xd1, 0x31, 0xe1, 0xe2, 0x61, 0xa2, 0xdf, 0xdf, 0x91})
+	f.Fuzz(func(t *testing.T, own bool, script []byte) {
 		if len(script) > 60 {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var targets []net.Conn
 			all := make(chan net.Conn, 100)
-			r := newRawServer(t, upstreamHeader, nil, func(a *Agent) {
+			header := upstreamHeader
+			if own {
+				header = metadata.Join(upstreamHeader, metadata.Pairs(keyFeatures, "windows,half-close"))
+			}
+			r := newRawServer(t, header, nil, func(a *Agent) {
 				a.MaxConns = 10
 				a.Dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 					if address == "slow" {
@@ -141,6 +149,10 @@ func hostile(op byte, id int64, asked <-chan int64) *wire.Packet {
 		return &wire.Packet{Type: wire.DialReq, Protocol: "tcp", Address: "slow", Random: id}
 	case 12:
 		return &wire.Packet{Type: wire.Ping, Random: id}
+	case 13:
+		return &wire.Packet{Type: wire.Window, ConnectID: id, Window: id << 26}
+	case 14:
+		return dataOf(id, string(make([]byte, id<<11)))
 	}
 	return &wire.Packet{Type: wire.Type(id)}
 }

@@ -24,10 +24,10 @@ type tunnel struct {
 // options change both ends before they start.
 type options func(l *Server, a *Agent)
 
-func packetsOnly(l *Server, a *Agent) { l.NoStreams = true }
+func packetsOnly(l *Server, a *Agent) { l.NoWindows = true }
 
 // plainPackets makes both ends behave as with a peer of upstream's.
-func plainPackets(l *Server, a *Agent) { l.NoStreams, a.Plain = true, true }
+func plainPackets(l *Server, a *Agent) { l.NoWindows, a.Plain = true, true }
 
 func allow(context.Context, message.Hello) message.Reply {
 	return message.Reply{ServerID: "srv", ServerCount: 2}

@@ -14,11 +14,8 @@ import (
 	"github.com/sallyport/sallyport/internal/link/message"
 )
 
-// The full method names.
-const (
-	methodConnect    = "/AgentService/Connect"
-	methodConnection = "/sallyport.AgentService/Connection"
-)
+// methodConnect is the full name of the one method.
+const methodConnect = "/AgentService/Connect"
 
 // Metadata keys. gRPC makes them lower case on the wire.
 const (
@@ -36,10 +33,11 @@ const (
 
 // Features that an agent offers and a server agrees to.
 const (
-	// featureStreams: each connection gets a gRPC stream of its own.
-	featureStreams = "streams"
-	// featureHalfClose: HALF_CLOSE, PING and PONG are understood on the Connect
-	// stream, and DRAIN from a server.
+	// featureWindows: each connection has a window in either direction, and HTTP/2's
+	// are large.
+	featureWindows = "windows"
+	// featureHalfClose: HALF_CLOSE, PING and PONG are understood, and DRAIN from a
+	// server.
 	featureHalfClose = "half-close"
 )
 

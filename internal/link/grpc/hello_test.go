@@ -25,7 +25,7 @@ func TestHello(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := message.Hello{
 			Version: 1, AgentID: "edge", Instance: "i1", Identifiers: "host=a&ipv4=10.0.0.1", Software: "sallyport",
-			Token: "s3cret", Draining: true, Features: []string{"x", featureHalfClose, featureStreams},
+			Token: "s3cret", Draining: true, Features: []string{"x", featureHalfClose, featureWindows},
 		}
 		var reply message.Reply
 		tu, _ := inMemory(t, func(l *Server, a *Agent) {
@@ -40,7 +40,7 @@ func TestHello(t *testing.T) {
 		if d := cmp.Diff(want, tu.hello); d != "" {
 			t.Error(d)
 		}
-		wantReply := message.Reply{Version: 1, ServerID: "srv", ServerCount: 2, Features: []string{featureStreams, featureHalfClose}}
+		wantReply := message.Reply{Version: 1, ServerID: "srv", ServerCount: 2, Features: []string{featureWindows, featureHalfClose}}
 		if d := cmp.Diff(wantReply, reply); d != "" {
 			t.Error(d)
 		}
@@ -48,7 +48,7 @@ func TestHello(t *testing.T) {
 			t.Error("the agent said that it leaves, and the session does not")
 		}
 		for _, got := range []string{tu.session.Protocol(), tu.agent.Protocol()} {
-			if got != link.ProtocolStreams {
+			if got != link.ProtocolWindows {
 				t.Errorf("Protocol: %s", got)
 			}
 		}
@@ -61,9 +61,9 @@ func TestChoiceOfProtocol(t *testing.T) {
 		opt  options
 		want string
 	}{
-		"both can":               {func(*Server, *Agent) {}, link.ProtocolStreams},
-		"the server is pinned":   {func(l *Server, _ *Agent) { l.NoStreams = true }, link.ProtocolPackets},
-		"the agent is pinned":    {func(_ *Server, a *Agent) { a.NoStreams = true }, link.ProtocolPackets},
+		"both can":               {func(*Server, *Agent) {}, link.ProtocolWindows},
+		"the server is pinned":   {func(l *Server, _ *Agent) { l.NoWindows = true }, link.ProtocolPackets},
+		"the agent is pinned":    {func(_ *Server, a *Agent) { a.NoWindows = true }, link.ProtocolPackets},
 		"the agent keeps to old": {func(_ *Server, a *Agent) { a.Plain = true }, link.ProtocolPackets},
 	} {
 		t.Run(name, func(t *testing.T) {

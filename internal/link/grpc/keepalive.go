@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type pulse struct {
 	random  atomic.Int64 // of the ping that has not been answered; 0 none
 	sent    atomic.Int64 // when that was, in Unix nanoseconds
 	rtt     atomic.Int64
+	mu      sync.Mutex // of ping
 }
 
 // run pings until ctx ends, and closes the connection of a peer that has not
@@ -48,6 +50,8 @@ func (p *pulse) run(ctx context.Context, ping bool) {
 }
 
 func (p *pulse) ping() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	random := newRandom() | 1
 	p.sent.Store(time.Now().UnixNano())
 	p.random.Store(random)
@@ -56,12 +60,33 @@ func (p *pulse) ping() {
 
 // pong handles the answer to a ping.
 func (p *pulse) pong(random int64) {
-	if random != 0 && p.random.CompareAndSwap(random, 0) {
-		p.rtt.Store(max(time.Now().UnixNano()-p.sent.Load(), 1))
+	if random == 0 || !p.random.CompareAndSwap(random, 0) {
+		return
 	}
+	sample := max(time.Now().UnixNano()-p.sent.Load(), 1)
+	if old := p.rtt.Load(); old > 0 && sample > old {
+		sample = (7*old + sample) / 8 // a shorter trip cannot be an illusion, a longer one can
+	}
+	p.rtt.Store(sample)
 }
 
-// RTT is the last round trip measured, 0 when there is none.
+// windows is what a carrier needs for windows: the round trip, about as young as
+// the traffic it is compared with.
+func (p *pulse) windows() *packet.Windows {
+	return &packet.Windows{RTT: p.RTT, Filled: p.refresh}
+}
+
+// refresh measures the round trip again if that was long ago, compared to took.
+func (p *pulse) refresh(took time.Duration) {
+	ago := time.Duration(time.Now().UnixNano() - p.sent.Load())
+	underWay := p.random.Load() != 0
+	if underWay && ago < time.Second || ago < max(8*took, 50*time.Millisecond) {
+		return
+	}
+	p.ping()
+}
+
+// RTT is the round trip as it was measured, 0 when it was not.
 func (p *pulse) RTT() time.Duration { return time.Duration(p.rtt.Load()) }
 
 // keepAlive gives a configured interval its default.

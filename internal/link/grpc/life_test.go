@@ -19,7 +19,7 @@ import (
 
 // modes are the three things a tunnel can speak.
 var modes = map[string]options{
-	"streams": func(*Server, *Agent) {},
+	"windows": func(*Server, *Agent) {},
 	"packets": packetsOnly,
 	"plain":   plainPackets,
 }

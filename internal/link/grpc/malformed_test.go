@@ -7,12 +7,7 @@ import (
 	"testing/synctest"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-
-	"github.com/sallyport/sallyport/internal/wire"
 )
 
 // plainBytes is a codec for messages that no well-behaved peer sends.
@@ -48,28 +43,6 @@ func TestMalformedPacketsToTheServer(t *testing.T) {
 	for name, packet := range malformed {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var down error
-				_, r := ownSession(t, func(l *Server) { l.Down = func(_ *Session, err error) { down = err } })
-				first := r.openBytes(methodConnection)
-				first.SendMsg(packet)
-				if err := first.RecvMsg(new(wire.Packet)); status.Code(err) != codes.Internal {
-					t.Errorf("on a stream of its own: %v", err)
-				}
-				second := r.open(methodConnection, nil) // the session does not mind
-				send(t, second, &wire.Packet{Type: wire.DialRsp, Random: 1, ConnectID: 1})
-				if err := second.RecvMsg(new(wire.Packet)); status.Code(err) != codes.NotFound {
-					t.Errorf("on the next one: %v", err)
-				}
-				synctest.Wait()
-				if down != nil {
-					t.Errorf("the session ended: %v", down)
-				}
-			})
-		})
-	}
-	for name, packet := range malformed {
-		t.Run(name+" on Connect", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
 				downs := make(chan error, 1)
 				_, r := rawSessionOf(t, anAgent, func(l *Server) { l.Down = func(_ *Session, err error) { downs <- err } }, grpc.ForceCodecV2(plainBytes{}))
 				r.stream.SendMsg(packet)
@@ -95,9 +68,4 @@ func TestMalformedPacketsToTheAgent(t *testing.T) {
 			})
 		})
 	}
-}
-
-func (r *rawAgent) openBytes(method string) grpc.ClientStream {
-	r.t.Helper()
-	return r.open(method, metadata.MD{}, grpc.ForceCodecV2(plainBytes{}))
 }

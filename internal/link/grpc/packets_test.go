@@ -88,7 +88,7 @@ func TestPendingDialsFailWithTheTunnel(t *testing.T) {
 // The words of upstream's agent tell the kind, as do the numbers of ours.
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, r := rawSession(t, func(l *Server) { l.NoStreams = true })
+		s, r := rawSession(t, func(l *Server) { l.NoWindows = true })
 		for _, c := range []struct {
 			rsp  wire.Packet
 			kind dialer.Kind
@@ -234,7 +234,7 @@ func TestFeaturesAreNeverUsedUnasked(t *testing.T) {
 		expect(t, r.stream, wire.CloseReq)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		header := metadata.Join(upstreamHeader, metadata.Pairs(keyFeatures, "streams"))
+		header := metadata.Join(upstreamHeader, metadata.Pairs(keyFeatures, "windows"))
 		r := newRawServer(t, header, nil)
 		if got := r.agent.Protocol(); got != link.ProtocolPackets {
 			t.Errorf("with a server that agrees to half of it: %s", got)

@@ -85,9 +85,7 @@ func expect(t testing.TB, s messages, want wire.Type) *wire.Packet {
 }
 
 func dataOf(id int64, payload string) *wire.Packet {
-	p, buf := wire.NewData(id, len(payload))
-	copy(buf, payload)
-	return p
+	return &wire.Packet{Type: wire.Data, ConnectID: id, Payload: [][]byte{[]byte(payload)}}
 }
 
 // inMemory brings a tunnel up whose targets the test holds. Only for synctest

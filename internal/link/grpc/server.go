@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/sallyport/sallyport/internal/link/message"
@@ -23,19 +24,19 @@ type Server struct {
 	// with the reason. Down is called only after Up.
 	Up   func(s *Session, h message.Hello)
 	Down func(s *Session, err error)
-	// HelloTimeout bounds the time until the agent has said hello, and until it
-	// has said the first word on a stream it opens.
+	// HelloTimeout bounds the time until the agent has said hello.
 	HelloTimeout time.Duration
 	// KeepAlive is the time between pings. The agent is dead when nothing at all
 	// has arrived for three of them. Zero means 4 s; negative sends none.
 	KeepAlive time.Duration
 	// MaxConns bounds the connections open or being opened. Zero means 8192.
 	MaxConns int
-	// Memory bounds what all connections of the tunnel may hold unread, in bytes.
-	// Zero means 64 MiB.
+	// Memory bounds what all connections of the tunnel may hold unread, in bytes:
+	// what their windows may come to, where they have windows. Zero means 64 MiB.
 	Memory int
-	// NoStreams keeps to packets on one stream, also with our own agents.
-	NoStreams bool
+	// NoWindows gives connections no windows, also with our own agents: HTTP/2's are
+	// for one upstream's program at the other end.
+	NoWindows bool
 	// OnPacket and OnError, which may be nil, are told of each packet to or from
 	// the agent, and of each failure; a failure to receive has a negative type.
 	// They must not block.
@@ -49,18 +50,24 @@ const (
 	defaultMemory   = 64 << 20
 	// patience is how long one consumer on a shared stream may hold up the others.
 	patience = time.Second
-	// connWindow is HTTP/2's window for a tunnel as a whole. It is given back when
-	// bytes arrive, not when they are read, so it bounds nothing but what is on
-	// the road.
-	connWindow = 4 << 20
+	// roadWindow is HTTP/2's window where connections have windows of their own: so
+	// large that it holds nobody up on any road, since what comes is taken off the
+	// stream at once.
+	roadWindow = 32 << 20
+	// readBuffer is none: TLS has the record at hand that a frame is read from, and
+	// whatever lies between costs one more copy.
+	readBuffer = 0
+	// writeBuffer is four TLS records. An idle tunnel holds none.
+	writeBuffer = 64 << 10
+	// sendQuota is how much gRPC takes of one stream before SendMsg blocks.
+	sendQuota = 64 << 10
 	// maxHeader bounds the metadata of a call.
 	maxHeader = 64 << 10
 	// maxMessage bounds a packet between our own ends, which send 32 KiB of DATA at
-	// most. gRPC opens a stream's window for as much as a message announces, and
-	// holds what has come of it.
+	// most. gRPC holds what has come of a message that is not complete.
 	maxMessage = 64 << 10
-	// spare is how many streams may be about to end, or to be refused.
-	spare = 16
+	// maxStreams is one, and some that are about to be refused.
+	maxStreams = 16
 	// lingerTime is how long a connection is held for its peer to read why the
 	// tunnel has ended, and hang up.
 	lingerTime = 2 * time.Second
@@ -73,20 +80,18 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 		grpc.ForceServerCodecV2(wire.Codec{}),
 		grpc.MaxRecvMsgSize(l.maxMessage()),
 		grpc.MaxHeaderListSize(maxHeader),
+		grpc.MaxConcurrentStreams(maxStreams),
+		experimental.BufferPool(buffers{}),
+		grpc.ReadBufferSize(readBuffer),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.ConnectionTimeout(l.HelloTimeout),
 		grpc.InTapHandle(s.admit),
 		grpc.WaitForHandlers(true),
 		// Agents may ping as they please, with connections or without.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
 	}
-	if !l.NoStreams {
-		opts = append(opts,
-			grpc.MaxConcurrentStreams(uint32(l.maxConns())+spare),
-			grpc.StaticStreamWindowSize(streamWindow),
-			grpc.StaticConnWindowSize(connWindow),
-		)
-	} else {
-		opts = append(opts, grpc.MaxConcurrentStreams(spare))
+	if !l.NoWindows {
+		opts = append(opts, grpc.StaticStreamWindowSize(roadWindow), grpc.StaticConnWindowSize(roadWindow))
 	}
 	if every := keepAlive(l.KeepAlive); every > 0 {
 		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: every, Timeout: 2 * every}))
@@ -95,10 +100,6 @@ func (l *Server) newGRPC(s *Session) *grpc.Server {
 	g.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "AgentService", HandlerType: (*any)(nil),
 		Streams: []grpc.StreamDesc{bidi("Connect", s.serveConnect)},
-	}, s)
-	g.RegisterService(&grpc.ServiceDesc{
-		ServiceName: "sallyport.AgentService", HandlerType: (*any)(nil),
-		Streams: []grpc.StreamDesc{bidi("Connection", s.serveConnection)},
 	}, s)
 	return g
 }
@@ -167,10 +168,9 @@ func (s *Session) await(ctx context.Context) {
 	}
 }
 
-// maxMessage is larger for upstream's agents, which send what they like. They have
-// one stream.
+// maxMessage is larger for upstream's agents, which send what they like.
 func (l *Server) maxMessage() int {
-	if l.NoStreams {
+	if l.NoWindows {
 		return wire.MaxMessage
 	}
 	return maxMessage
@@ -183,4 +183,9 @@ func (l *Server) memory() int   { return cmp.Or(max(l.Memory, 0), defaultMemory)
 // closes are the usual reason.
 func (l *Server) errFull() error {
 	return fmt.Errorf("the tunnel carries as many connections as it may, %d; are some never closed?", l.maxConns())
+}
+
+// errMemory is what an Open fails with that finds no memory for a window.
+func (l *Server) errMemory() error {
+	return fmt.Errorf("the windows of the tunnel's connections take up its memory, %d bytes; do many stall?", l.memory())
 }

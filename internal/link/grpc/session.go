@@ -26,17 +26,14 @@ type Session struct {
 	closing   chan struct{} // closed when the connection has to go
 	done      chan struct{} // closed when the tunnel has ended
 	called    atomic.Bool   // Connect was called
-	separate  atomic.Bool   // streams for connections are agreed to
-	silent    atomic.Int64  // streams for connections that have said nothing yet
 
 	// Set before Up.
 	control *packet.Carrier // of the Connect stream
 	pulse   *pulse
-	streams bool // each connection has a stream of its own
+	windows bool // each connection has windows of its own
 	ours    bool // the agent knows our packets
 
 	dials    dials
-	stalls   stalls
 	draining atomic.Bool
 	drained  atomic.Bool
 	flushes  flushes
@@ -44,7 +41,6 @@ type Session struct {
 	mu      sync.Mutex
 	err     error // why the tunnel has ended
 	refusal error // an agent that was not taken
-	live    map[*connection]struct{}
 	close   sync.Once
 }
 
@@ -55,8 +51,6 @@ func newSession(l *Server, conn net.Conn) *Session {
 		l: l, conn: watch(conn),
 		connected: make(chan struct{}), served: make(chan struct{}),
 		closing: make(chan struct{}), done: make(chan struct{}),
-		stalls: stalls{limit: max(l.memory()/stalledCost, 1)},
-		live:   make(map[*connection]struct{}),
 	}
 }
 
@@ -75,9 +69,6 @@ func (s *Session) fail(err error) {
 		return
 	}
 	s.dials.fail(s.lost())
-	for _, c := range s.connections() { // add takes none any more
-		c.carrier.Close(err)
-	}
 	if control != nil {
 		control.Close(err)
 	}
@@ -126,17 +117,22 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 	if s.Load()+s.dials.abandoned() >= s.l.maxConns() {
 		return nil, s.l.errFull()
 	}
-	random, result, err := s.dials.add(network, address)
+	grant, ok := s.control.Admit()
+	if !ok {
+		return nil, s.l.errMemory()
+	}
+	random, result, err := s.dials.add(network, address, grant)
 	if err != nil {
+		s.control.Dismiss(grant)
 		return nil, err
 	}
-	ask := &wire.Packet{Type: wire.DialReq, Random: random, Protocol: network, Address: address}
+	ask := &wire.Packet{Type: wire.DialReq, Random: random, Protocol: network, Address: address, Window: grant}
 	if deadline, ok := ctx.Deadline(); ok && s.ours {
 		left := time.Until(deadline)
 		ask.Timeout = max(left-s.answerTime(left), time.Millisecond)
 	}
 	if err := s.control.Ask(ask); err != nil {
-		s.dials.take(random)
+		s.forget(random)
 		if err == packet.ErrBusy {
 			return nil, err
 		}
@@ -154,13 +150,21 @@ func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, 
 // callOff ends a dial that its user has given up.
 func (s *Session) callOff(ask *wire.Packet, result <-chan outcome) {
 	if s.control.Withdraw(ask) {
-		s.dials.take(ask.Random) // the agent will never hear of it
+		s.forget(ask.Random) // the agent will never hear of it
 		return
 	}
-	if s.dials.abandon(ask.Random) {
+	if asked, ok := s.dials.abandon(ask.Random); ok {
+		s.control.Dismiss(asked.grant)
 		s.control.Send(&wire.Packet{Type: wire.DialCls, Random: ask.Random})
 	} else if r := <-result; r.conn != nil { // in the same moment
 		reset(r.conn, dialer.Canceled.Err())
+	}
+}
+
+// forget ends a dial of which the agent does not know.
+func (s *Session) forget(random int64) {
+	if asked, ok := s.dials.take(random); ok {
+		s.control.Dismiss(asked.grant)
 	}
 }
 
@@ -176,13 +180,7 @@ func (s *Session) answerTime(left time.Duration) time.Duration {
 
 // Load implements link.Session.
 func (s *Session) Load() int {
-	n := s.dials.len()
-	if !s.streams {
-		return n + s.control.Conns()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return n + len(s.live)
+	return s.dials.len() + s.control.Conns()
 }
 
 // Draining implements link.Session.
@@ -209,10 +207,10 @@ func (s *Session) Close() error {
 // Done implements link.Session.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// Protocol implements link.Session: link.ProtocolStreams or link.ProtocolPackets.
+// Protocol implements link.Session: link.ProtocolWindows or link.ProtocolPackets.
 func (s *Session) Protocol() string {
-	if s.streams {
-		return link.ProtocolStreams
+	if s.windows {
+		return link.ProtocolWindows
 	}
 	return link.ProtocolPackets
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
+	"github.com/sallyport/sallyport/internal/window"
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -21,6 +22,7 @@ type Carrier struct {
 	cfg      Config
 	extended atomic.Bool
 	w        writer
+	memory   window.Memory // of the windows
 
 	mu    sync.Mutex
 	conns map[int64]*Conn
@@ -53,6 +55,7 @@ func New(cfg Config) *Carrier {
 	c := &Carrier{cfg: cfg, conns: make(map[int64]*Conn), done: make(chan struct{}), room: make(chan struct{}, 1)}
 	c.extended.Store(cfg.Extended)
 	c.patience.full = max(cfg.Patience, 0)
+	c.memory.Init(int64(max(cfg.Memory, 0)))
 	c.w.c = c
 	if c.workers = cfg.Workers; c.workers == nil {
 		c.workers = &c.own
@@ -176,7 +179,7 @@ func (c *Carrier) Send(p *wire.Packet) error { return c.w.control(p, nil) }
 
 // Ask is Send for a request that may be called off. A bounded number of them
 // waits to be sent; beyond that it fails with ErrBusy.
-func (c *Carrier) Ask(p *wire.Packet) error { return c.w.push(item{p: p, ask: true}) }
+func (c *Carrier) Ask(p *wire.Packet) error { return c.w.push(item{m: p, t: p.Type, ask: true}) }
 
 // Withdraw takes back a request that was given to Ask. It reports whether that
 // has not been sent, and will not be.
@@ -196,10 +199,13 @@ func (c *Carrier) CloseSend() { c.w.closeSend() }
 // id are taken from now on. It fails with ErrTaken when the id is in use, and
 // when the carrier has ended. The connection has to be closed.
 func (c *Carrier) NewConn(id int64, local, remote net.Addr) (*Conn, error) {
+	return c.enter(id, newConn(c, id, local, remote))
+}
+
+func (c *Carrier) enter(id int64, st *Conn) (*Conn, error) {
 	if id == 0 {
 		return nil, fmt.Errorf("connection id 0: %w", wire.ErrMalformed)
 	}
-	st := newConn(c, id, local, remote)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -253,7 +259,7 @@ func (c *Carrier) remove(st *Conn) bool {
 		return false
 	}
 	delete(c.conns, st.id)
-	if c.cfg.Memory > 0 && st.recv.Len() > 0 {
+	if c.cfg.Memory > 0 && c.cfg.Windows == nil && st.recv.Len() > 0 {
 		if c.unreadBy == nil {
 			c.unreadBy = make(map[*Conn]struct{})
 		}

@@ -69,9 +69,6 @@ func (st *Conn) Reset(err error) error {
 	last := st.shut(err)
 	st.mu.Unlock()
 	st.release(last, 0)
-	if !lost && st.c.cfg.OnReset != nil {
-		st.c.cfg.OnReset(st.id)
-	}
 	if !lost && st.c.cfg.Single && last != nil && last.Type == wire.CloseReq {
 		st.c.Close(err) // the end of the stream is the only reset there is
 	}
@@ -122,6 +119,7 @@ func (st *Conn) release(last *wire.Packet, grace time.Duration) {
 	st.recv.Close()
 	st.writeDeadline.Stop()
 	st.c.read(st)
+	st.win.Close(&st.c.memory)
 	if last != nil && last.Type == wire.CloseReq && grace > 0 {
 		st.leaveAfter(grace, last)
 		return
@@ -241,7 +239,4 @@ func (st *Conn) GiveUp(err error) {
 	st.c.consumed(st)
 	st.leave(last)
 	tell()
-	if last != nil && st.c.cfg.OnReset != nil {
-		st.c.cfg.OnReset(st.id)
-	}
 }

@@ -61,6 +61,17 @@ type Config struct {
 	// stream with a single connection.
 	Patience time.Duration
 
+	// Quota is how many bytes of messages gRPC may hold that it has not put into
+	// HTTP/2's frames yet. Below that SendMsg does not block, and whoever has
+	// something to send calls it. Zero says that it may block at any time: then a
+	// goroutine does.
+	Quota int
+
+	// Windows gives each connection a window in either direction, and the peer
+	// keeps to it or breaks the protocol. Patience and Queue then mean nothing, and
+	// Memory is what the windows may come to together. Nil has none.
+	Windows *Windows
+
 	// Queue is how many bytes one connection may hold unread; zero means 256 KiB.
 	// An empty queue takes one packet of any size.
 	Queue int
@@ -80,13 +91,6 @@ type Config struct {
 	// when Stray is nil, the peer is told that there is no such connection. It
 	// runs on the reader. The packet is valid during the call.
 	Stray func(*wire.Packet) bool
-
-	// Stalled is told when the reader begins to wait for a full queue, and when
-	// it has done so.
-	Stalled func(waiting bool)
-
-	// OnReset is told that this end has reset a connection.
-	OnReset func(id int64)
 
 	// Forgotten is told that both ends are done with a connection, in order or
 	// not, and that its id means nothing any more. It is not called for those

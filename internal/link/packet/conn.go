@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
+	"github.com/sallyport/sallyport/internal/window"
 )
 
 // Conn is one connection of a carrier: a net.Conn without CloseWrite, which
@@ -19,7 +20,9 @@ type Conn struct {
 	id int64
 
 	recv streamconn.Buffer
-	took atomic.Int64 // the carrier's epoch when something was read last, or came to an empty queue
+	seen atomic.Int64 // the carrier's epoch when something was read last, or came to an empty queue
+
+	win window.Window // what the peer may send, where there are windows
 
 	wrote atomic.Int64 // when something was written last, in Unix nanoseconds, where Grace asks for it
 
@@ -38,6 +41,8 @@ type Conn struct {
 	gone      bool  // the peer knows the id no more, or the stream has ended
 	stopped   bool  // the peer reads no more
 	onStop    func()
+	wasReset  bool // by the peer
+	onReset   func()
 	graced    bool        // our CLOSE_REQ waits for the end of its Grace
 	forgetter *time.Timer // of what is due after a close
 
@@ -53,6 +58,7 @@ func newConn(c *Carrier, id int64, local, remote net.Addr) *Conn {
 		remote = unknown
 	}
 	st := &Conn{c: c, id: id, local: local, remote: remote}
+	st.turn.credit = unlimited
 	return st
 }
 
@@ -78,7 +84,7 @@ func (st *Conn) ID() int64 { return st.id }
 func (st *Conn) Read(p []byte) (int, error) {
 	n, err := st.recv.Read(p)
 	if n > 0 {
-		st.c.consumed(st)
+		st.took(n)
 	}
 	if err == io.EOF {
 		st.drained()
@@ -93,7 +99,9 @@ func (st *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	for {
 		n, err := st.recv.WriteNext(&out)
 		total += int64(n)
-		st.c.consumed(st)
+		if n > 0 {
+			st.took(n)
+		}
 		switch {
 		case out.err != nil:
 			return total, out.err
@@ -118,6 +126,16 @@ func (s *sink) Write(p []byte) (n int, err error) {
 		s.err = io.ErrShortWrite
 	}
 	return n, s.err
+}
+
+// took notes that n bytes were read. It tells a peer that waits for that, or the
+// reader that does.
+func (st *Conn) took(n int) {
+	if st.c.cfg.Windows != nil {
+		st.c.consumedOf(st, n)
+		return
+	}
+	st.c.consumed(st)
 }
 
 // append queues a copy of p for the reader.

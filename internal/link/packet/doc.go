@@ -2,23 +2,26 @@
 // owns one gRPC stream and hands out a [Conn] for each connection id on it.
 //
 // It serves both ends and both kinds of streams: the one that carries all of an
-// agent's connections, and the stream with a single connection that our own ends
-// and every front-end client use. What differs is in [Config].
+// agent's connections, and the stream with a single connection that every front-end
+// client uses. What differs is in [Config].
 //
 // # Reading
 //
 // The caller's goroutine receives, in [Carrier.Run], and puts bytes into the
-// queue of their connection. A stream of many connections has no flow control
-// but this: while one queue is full the reader waits for that connection, at
-// most Patience, and then resets it alone. A stream of one connection is simply
-// not read meanwhile, and HTTP/2's window holds the peer back.
+// queue of their connection. Between our own ends each connection has a window, so
+// there is room, and the reader never waits. With a peer of upstream's a stream of
+// many connections has no flow control but this: while one queue is full the reader
+// waits for that connection, at most Patience, and then resets it alone. A stream of
+// one connection is simply not read meanwhile, and HTTP/2's window holds the peer
+// back.
 //
 // # Writing
 //
-// One goroutine sends while there is something to send. It takes bytes straight
-// from the memory of the Writes that wait, one packet each in turn, so that there
-// is no queue to bound, no Write waits behind more than one packet of each
-// neighbour, and a deadline can take a Write back.
+// One goroutine at a time sends: that of a Write itself where gRPC is known to have
+// room, and otherwise one that lives while there is something to send. It takes
+// bytes straight from the memory of the Writes that wait, one packet each in turn,
+// so that there is no queue to bound, no Write waits behind more than one packet of
+// each neighbour, and a deadline can take a Write back.
 //
 // # Ends
 //

@@ -48,7 +48,7 @@ func newFuzz(t *testing.T, flags byte) *fuzz {
 	cfg := Config{
 		Opener: flags&1 != 0, Extended: flags&2 != 0, Single: flags&4 != 0,
 		Queue: fuzzQueue, Memory: fuzzMemory, Packet: 1 << 10,
-		Handle: func(*wire.Packet) {}, Forgotten: func(int64) {}, OnReset: func(int64) {}, Stalled: func(bool) {},
+		Handle: func(*wire.Packet) {}, Forgotten: func(int64) {},
 	}
 	if !cfg.Single {
 		cfg.Patience = time.Second

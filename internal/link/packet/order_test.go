@@ -24,10 +24,16 @@ func (g *gated) SendMsg(m any) error {
 	case <-g.ctx.Done():
 		return g.ctx.Err()
 	}
+	bufs, err := wire.Codec{}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	defer bufs.Free()
+	p, err := wire.Parse(bufs.Materialize())
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sent = append(g.sent, m.(*wire.Packet).Type)
-	return nil
+	g.sent = append(g.sent, p.Type)
+	return err
 }
 
 // TestDataBehindWhatWasQueued: DATA does not overtake a packet that was queued

@@ -48,9 +48,7 @@ func (p *peer) send(pkt *wire.Packet) {
 
 func (p *peer) data(id int64, payload string) {
 	p.t.Helper()
-	pkt, buf := wire.NewData(id, len(payload))
-	copy(buf, payload)
-	p.send(pkt)
+	p.send(&wire.Packet{Type: wire.Data, ConnectID: id, Payload: [][]byte{[]byte(payload)}})
 }
 
 // expect receives one packet and checks what matters of it.

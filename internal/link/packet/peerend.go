@@ -27,6 +27,18 @@ func (st *Conn) OnPeerStop(f func()) (cancel func()) {
 	}
 }
 
+// OnPeerReset arranges that f is called once the peer resets the connection: what
+// is here need not be delivered any more. It must be called before any Read, and f
+// must not block.
+func (st *Conn) OnPeerReset(f func()) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.onReset = f
+	if st.wasReset {
+		f()
+	}
+}
+
 // stop ends writing with err and returns whom to tell. st.mu is held.
 func (st *Conn) stop(err error) (tell func()) {
 	st.stopped = true
@@ -83,7 +95,19 @@ func (st *Conn) peerClosed(p *wire.Packet) {
 		reset = &ResetError{Kind: dialer.Kind(p.Kind), Text: text}
 	}
 	st.ended(reset)
+	if reset != nil {
+		st.peerReset()
+	}
 	st.c.forget(st, true)
+}
+
+func (st *Conn) peerReset() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.wasReset = true
+	if st.onReset != nil {
+		st.onReset()
+	}
 }
 
 // streamEnded handles the end of the stream for a connection that had not ended.

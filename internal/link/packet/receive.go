@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -57,33 +58,39 @@ func (c *Carrier) receive() error {
 			return err
 		}
 		c.cfg.packet(false, r.Type)
-		c.dispatch(r)
+		err := c.dispatch(r)
 		r.release()
+		if err != nil {
+			return err
+		}
 	}
 }
 
-// dispatch acts on one packet.
-func (c *Carrier) dispatch(r *received) {
+// dispatch acts on one packet. An error ends the stream: the peer breaks the
+// protocol.
+func (c *Carrier) dispatch(r *received) error {
 	switch r.Type {
 	case wire.Data, wire.CloseReq, wire.CloseRsp:
 	case wire.HalfClose:
 		if !c.extended.Load() {
-			return
+			return nil
 		}
+	case wire.Window:
+		return c.granted(&r.Packet)
 	default:
 		if c.cfg.Handle != nil {
 			c.cfg.Handle(&r.Packet)
 		}
-		return
+		return nil
 	}
 	st := c.Conn(r.ConnectID)
 	if st == nil {
 		c.stray(&r.Packet)
-		return
+		return nil
 	}
 	switch r.Type {
 	case wire.Data:
-		c.data(st, r)
+		return c.data(st, r)
 	case wire.CloseReq:
 		st.peerCloses()
 	case wire.CloseRsp:
@@ -91,6 +98,7 @@ func (c *Carrier) dispatch(r *received) {
 	case wire.HalfClose:
 		st.peerFinished()
 	}
+	return nil
 }
 
 // stray answers a packet for an id that no connection has. The peer may be
@@ -126,19 +134,34 @@ func (c *Carrier) answered(id int64) bool {
 	return false
 }
 
-// data queues a packet's payload for st, once there is room.
-func (c *Carrier) data(st *Conn, r *received) {
+// data queues a packet's payload for st: at once where there are windows, and
+// otherwise once there is room.
+func (c *Carrier) data(st *Conn, r *received) error {
 	n := r.Len()
+	if c.cfg.Windows != nil && !st.win.Received(int64(n)) {
+		return fmt.Errorf("%w: %d bytes beyond the window of connection %d", wire.ErrMalformed, n, st.id)
+	}
 	if n == 0 || st.recv.Ended() != nil {
-		return // nothing comes behind an end
+		return nil // nothing comes behind an end
+	}
+	if c.cfg.Windows != nil {
+		c.enqueue(st, r)
+		return nil
 	}
 	if !c.awaitRoom(st, n) {
 		st.GiveUp(errStalled)
-		return
+		return nil
 	}
 	if st.recv.Len() == 0 {
-		st.took.Store(c.epoch.Load()) // nobody could have read before
+		st.seen.Store(c.epoch.Load()) // nobody could have read before
 	}
+	c.enqueue(st, r)
+	c.account(n)
+	return nil
+}
+
+// enqueue moves a packet's payload into st's queue.
+func (c *Carrier) enqueue(st *Conn, r *received) {
 	for _, part := range r.Payload {
 		if len(part) < ownedPart {
 			st.append(part)
@@ -147,5 +170,4 @@ func (c *Carrier) data(st *Conn, r *received) {
 		r.parts.Add(1)
 		st.recv.AppendOwned(part, r.free)
 	}
-	c.account(n)
 }

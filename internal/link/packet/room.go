@@ -8,16 +8,12 @@ func (c *Carrier) awaitRoom(st *Conn, n int) bool {
 	if c.fits(st, n) {
 		return true
 	}
-	if c.patience.spent(st.took.Load()) {
+	if c.patience.spent(st.seen.Load()) {
 		return false
 	}
 	epoch := c.epoch.Add(1)
 	c.waiting.Store(st)
 	defer c.waiting.Store(nil)
-	if c.cfg.Stalled != nil {
-		c.cfg.Stalled(true)
-		defer c.cfg.Stalled(false)
-	}
 	var late <-chan time.Time
 	wait := c.patience.now()
 	if wait > 0 {
@@ -49,7 +45,7 @@ func (c *Carrier) fits(st *Conn, n int) bool {
 
 // consumed lets the reader know that st's queue has room, if it waits for that.
 func (c *Carrier) consumed(st *Conn) {
-	st.took.Store(c.epoch.Load())
+	st.seen.Store(c.epoch.Load())
 	if c.waiting.Load() != st {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sallyport/sallyport/internal/wire"
 )
@@ -19,96 +20,52 @@ const (
 	maxAnswers = 256
 )
 
-// writer sends packets: first the one in hand, then control packets, then one
-// packet of each Write that waits, in turn.
+// writer sends packets: first the one in hand, then control packets, then what
+// lets the peer send, then one packet of each Write that waits, in turn.
 type writer struct {
 	c *Carrier
 
-	mu      sync.Mutex
-	running bool
-	hand    *wire.Packet // DATA taken off a Write that may have returned
-	items   []item       // control packets, of which the first sent are gone
-	sent    int
-	answers int   // of items
-	asks    int   // of items
-	first   *Conn // the ring of those with a Write that waits
-	closing bool  // CloseSend when everything has been sent
-	err     error // nothing is sent any more
-	idle    chan struct{}
-	sender  sync.WaitGroup
+	held atomic.Int64 // bytes that gRPC has been given and has not put into frames
+	full atomic.Bool  // nobody sends, because that is as much as it may hold
+
+	mu        sync.Mutex
+	running   bool        // somebody sends
+	hand      *wire.Frame // taken off a Write that may have returned
+	items     []item      // control packets, of which the first sent are gone
+	sent      int
+	answers   int   // of items
+	asks      int   // of items
+	grants    *Conn // the list of those whose peer may send more, and is to be told
+	lastGrant *Conn
+	first     *Conn // the ring of those with a Write that waits for its turn
+	closing   bool  // CloseSend when everything has been sent
+	err       error // nothing is sent any more
+	idle      chan struct{}
+	sender    sync.WaitGroup // those that send
 }
 
-// item is a control packet. after is called once it has been given to gRPC.
+// message is what SendMsg gets.
+type message interface{ SetMeter(wire.Meter) }
+
+// item is something to send. after is called once it has been given to gRPC.
 type item struct {
-	p      *wire.Packet
+	m      message
+	t      wire.Type
 	after  func()
 	answer bool
 	ask    bool
 }
 
-// start makes sure that somebody sends. w.mu is held.
-func (w *writer) start() {
-	if !w.running && w.err == nil {
-		w.running = true
-		w.sender.Go(w.run)
-	}
-}
+// errSentAll is why nothing can be sent behind a CloseSend.
+var errSentAll = net.ErrClosed
 
-// run sends until there is nothing left.
-func (w *writer) run() {
-	for {
-		p, after := w.next()
-		if p == nil && after == nil {
-			return
-		}
-		if p == nil {
-			after()
-			continue
-		}
-		t := p.Type
-		if err := w.c.cfg.Stream.SendMsg(p); err != nil {
-			p.Free()
-			w.c.cfg.failed(true, t, err)
-			w.c.sendFailed(err)
-			continue // next says that it is over
-		}
-		w.c.cfg.packet(true, t)
-		if after != nil {
-			after()
-		}
-	}
-}
-
-// next returns the packet to send, or nil when there is none: then the writer no
-// longer runs.
-func (w *writer) next() (p *wire.Packet, after func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.err != nil:
-	case w.hand != nil:
-		p, w.hand = w.hand, nil
-		return p, nil
-	case w.sent < len(w.items):
-		return w.nextItem()
-	case w.first != nil:
-		return w.nextData(), nil
-	case w.closing:
-		w.closing = false
-		w.err = net.ErrClosed
-		return nil, func() { w.c.cfg.Stream.(closeSender).CloseSend() }
-	}
-	w.running = false
-	w.wakeIdle()
-	return nil, nil
-}
-
-func (w *writer) nextItem() (*wire.Packet, func()) {
+// nextItem takes the control packet that waits longest. w.mu is held.
+func (w *writer) nextItem() item {
 	it := w.items[w.sent]
 	w.items[w.sent] = item{}
 	w.sent++
 	w.gone(it)
-	return it.p, it.after
+	return it
 }
 
 // gone is told of an item that waits no more. w.mu is held.
@@ -132,7 +89,7 @@ func (w *writer) withdraw(p *wire.Packet) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := len(w.items) - 1; i >= w.sent; i-- {
-		if it := w.items[i]; it.p == p {
+		if it := w.items[i]; it.m == message(p) {
 			w.items = slices.Delete(w.items, i, i+1)
 			w.gone(it)
 			return true
@@ -151,30 +108,33 @@ func (w *writer) data(st *Conn, b []byte) (int, error) {
 	st.turn.rest = b
 	// What was queued before goes out before: a DIAL_RSP, above all, before the
 	// first bytes of its connection.
-	if w.hand == nil && w.first == nil && w.sent == len(w.items) {
+	if !w.waits() && st.turn.credit > 0 && !w.holdsAll() {
 		w.hand = w.take(st)
 	}
-	queued := len(st.turn.rest) > 0
-	if queued {
-		w.enqueue(st)
+	waits := len(st.turn.rest) > 0
+	if waits {
+		w.wait(st)
 	} else {
 		st.turn.rest = nil
 	}
-	w.start()
-	w.mu.Unlock()
-	if queued {
+	w.drive(st)
+	if waits {
 		return w.await(st, len(b))
 	}
 	return len(b), nil
 }
 
-// await waits until the writer has taken all of st's Write. When it returns the
-// writer no longer touches the Write's memory.
+// await waits until all of st's Write has been taken, or sends itself. When it
+// returns nobody touches the Write's memory any more.
 func (w *writer) await(st *Conn, size int) (n int, err error) {
 	for late := false; ; late = st.writeDeadline.Passed() {
 		w.mu.Lock()
-		if !st.turn.queued || late {
+		if !st.turn.writing || late || w.err != nil {
 			break
+		}
+		if st.turn.queued && !w.running && !w.full.Load() {
+			w.drive(st)
+			continue
 		}
 		w.mu.Unlock()
 		select {
@@ -183,7 +143,8 @@ func (w *writer) await(st *Conn, size int) (n int, err error) {
 		}
 	}
 	defer w.mu.Unlock()
-	w.dequeue(st)
+	w.settle(st)
+	w.pass() // it may have been this one's turn to send
 	left := len(st.turn.rest)
 	st.turn.rest = nil
 	if left == 0 {
@@ -211,17 +172,17 @@ func (w *writer) stop(st *Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st.turn.finished = true
-	w.dequeue(st)
+	w.settle(st)
 }
 
 // control queues a packet.
 func (w *writer) control(p *wire.Packet, after func()) error {
-	return w.push(item{p: p, after: after})
+	return w.push(item{m: p, t: p.Type, after: after})
 }
 
 // answer queues a packet that the peer has provoked. When it provokes more than
 // it reads it gets no answer.
-func (w *writer) answer(p *wire.Packet) { w.push(item{p: p, answer: true}) }
+func (w *writer) answer(p *wire.Packet) { w.push(item{m: p, t: p.Type, answer: true}) }
 
 func (w *writer) push(it item) error {
 	err := w.append(it)
@@ -233,16 +194,9 @@ func (w *writer) push(it item) error {
 
 func (w *writer) append(it item) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.err != nil:
-		return broken(w.err)
-	case it.answer && w.answers >= maxAnswers:
-		return nil
-	case it.ask && w.asks >= maxAsks:
-		return ErrBusy
-	case len(w.items)-w.sent >= maxControl:
-		return errFlood
+	if drop, err := w.refuses(it); drop {
+		w.mu.Unlock()
+		return err
 	}
 	if it.answer {
 		w.answers++
@@ -251,8 +205,23 @@ func (w *writer) append(it item) error {
 		w.asks++
 	}
 	w.items = append(w.items, it)
-	w.start()
+	w.drive(nil)
 	return nil
+}
+
+// refuses reports whether it is not to be queued, and what to say. w.mu is held.
+func (w *writer) refuses(it item) (drop bool, err error) {
+	switch {
+	case w.err != nil:
+		return true, broken(w.err)
+	case it.answer && w.answers >= maxAnswers:
+		return true, nil
+	case it.ask && w.asks >= maxAsks:
+		return true, ErrBusy
+	case len(w.items)-w.sent >= maxControl:
+		return true, errFlood
+	}
+	return false, nil
 }
 
 // finish ends st's writing with a last packet, behind its data.
@@ -264,9 +233,8 @@ func (w *writer) finish(st *Conn, p *wire.Packet, after func()) {
 // closeSend ends the sending side of a client's stream once everything is sent.
 func (w *writer) closeSend() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.closing = true
-	w.start()
+	w.drive(nil)
 }
 
 // fail ends the writer: nothing more is sent, and Writes that wait return.
@@ -282,8 +250,11 @@ func (w *writer) fail(err error) {
 		w.hand = nil
 	}
 	w.items, w.sent = nil, 0
+	for w.grants != nil {
+		w.nextGrant()
+	}
 	for w.first != nil {
-		w.dequeue(w.first)
+		w.settle(w.first) // those without credit are ended by their own end
 	}
 	if !w.running {
 		w.wakeIdle()
@@ -298,7 +269,7 @@ func (w *writer) quiet() <-chan struct{} {
 		w.idle = make(chan struct{})
 	}
 	idle := w.idle
-	if !w.running {
+	if !w.running && (!w.waits() || w.err != nil) {
 		w.wakeIdle()
 	}
 	return idle
@@ -312,5 +283,31 @@ func (w *writer) wakeIdle() {
 	}
 }
 
-// join waits for the sender of a writer that has failed.
+// join waits for who sends for a writer that has failed.
 func (w *writer) join() { w.sender.Wait() }
+
+// Unsent returns a function that reports whether anything is still waiting for a
+// window or its turn of what waits now.
+func (c *Carrier) Unsent() func() bool {
+	waiting := make(map[*Conn]uint64)
+	for _, st := range c.list() {
+		if n, writing := c.w.writes(st); writing {
+			waiting[st] = n
+		}
+	}
+	return func() bool {
+		for st, n := range waiting {
+			if now, writing := c.w.writes(st); !writing || now != n {
+				delete(waiting, st)
+			}
+		}
+		return len(waiting) > 0
+	}
+}
+
+// writes tells the Writes of st from each other, and whether one waits.
+func (w *writer) writes(st *Conn) (number uint64, waits bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return st.turn.number, st.turn.writing
+}

@@ -215,7 +215,7 @@ func TestAskAndWithdraw(t *testing.T) {
 			t.Errorf("a packet of another kind: %v", err)
 		}
 		p.c.w.mu.Lock()
-		queued := p.c.w.items[len(p.c.w.items)-2].p
+		queued := p.c.w.items[len(p.c.w.items)-2].m.(*wire.Packet)
 		p.c.w.mu.Unlock()
 		if !p.c.Withdraw(queued) || p.c.Withdraw(queued) {
 			t.Error("one that waits can be withdrawn, once")
