@@ -63,6 +63,7 @@ WORK=$(mktemp -d)
 PROGRAMS=$WORK/bin CERTS=$WORK/certs TOOL=$WORK/bin/tunnelbench TARGET=127.0.0.1:$PORT
 finish() {
 	stop "${!PID[@]}"
+	[[ -z $OUT || ! -s $WORK/results.jsonl ]] || cp "$WORK/results.jsonl" "$OUT"
 	rm -rf "$WORK"
 }
 trap finish EXIT
@@ -167,7 +168,6 @@ run_table() {
 		done
 	done
 	stop target
-	[[ -z $OUT ]] || cp "$WORK/results.jsonl" "$OUT"
 	printf '%s\n\n' "$about"
 	"$PROGRAMS/table" "$WORK/results.jsonl"
 }

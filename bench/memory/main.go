@@ -29,7 +29,7 @@ type plan struct {
 }
 
 var (
-	full  = plan{streams: []int{1, 10, 100, 1_000}, read: 3 * time.Second, silence: 500 * time.Millisecond}
+	full  = plan{streams: []int{1, 10, 100, 1_000}, read: 3 * time.Second, silence: time.Second}
 	small = plan{streams: []int{5}, read: 200 * time.Millisecond, silence: 100 * time.Millisecond}
 )
 
@@ -114,10 +114,11 @@ func (h *held) stall(p plan, receiver *world.Child, target *world.Target, link *
 	}
 	h.rate = float64(moved) / p.read.Seconds()
 	silent(target, p.silence)
-	if h.stuck, err = receiver.Usage(); err != nil {
+	if err := receiver.Ask("dial", &h.dial); err != nil {
 		return err
 	}
-	if err := receiver.Ask("dial", &h.dial); err != nil {
+	silent(target, p.silence) // what was on its way when the first silence began has arrived
+	if h.stuck, err = receiver.Usage(); err != nil {
 		return err
 	}
 	link.Cut()

@@ -40,13 +40,17 @@ func render(w io.Writer, r *results) {
 		}
 		printRow(w, row.name, cells)
 	}
-	cells := make([]string, len(columns))
-	for i, c := range columns {
-		cells[i] = r.spoken(c.road, "halfclose")
+	for _, word := range []struct{ metric, name string }{
+		{"stall up", "those beside a connection stalled up are"}, {"stall down", "those beside a connection stalled down are"}, {"halfclose", "half-close"},
+	} {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = r.spoken(c.road, word.metric)
+		}
+		printRow(w, word.name, cells)
 	}
-	printRow(w, "half-close", cells)
-	fmt.Fprintf(w, "\n%d of %d goals met. CPU and memory are amounts, of both processes together. Beside a\n"+
-		"stalled connection the ratio is to the same connection before it. In process the\n"+
+	fmt.Fprintf(w, "\n%d of %d goals met. CPU s/GiB and memory are amounts, of both processes together. Beside\n"+
+		"a stalled connection the ratio is to the same connection before it. In process the\n"+
 		"client is a part of the server's process, and its CPU and memory are counted too.\n"+
 		"Throughput with upstream's agent is a ratio to upstream's pair.\n", passed, judged)
 	r.renderFigures(w)

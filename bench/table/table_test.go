@@ -88,6 +88,21 @@ func TestStallIsARatioToTheSameConnection(t *testing.T) {
 	}
 }
 
+// Upstream's agent may be blocked, which is no error of a measurement; ours may not.
+func TestBlockedByUpstreamsAgent(t *testing.T) {
+	blocked := `{"label":%q,"round":%d,"meas":"hol_up","result":{"dir":"up","verdict":"blocked","before":{"n":9,"p50_us":1},"established":{"error":"no progress"}}}`
+	r := given(t, fmt.Sprintf(blocked, "upagent", 1), moved("upagent", 1, 9, 2))
+	if p := r.problems(); len(p) > 0 {
+		t.Errorf("problems %q", p)
+	}
+	if got := rowOf(t, r, "those beside a connection stalled up are")[2]; got != "blocked" {
+		t.Errorf("the word is %q", got)
+	}
+	if p := given(t, fmt.Sprintf(blocked, "yamux", 1)).problems(); len(p) != 1 {
+		t.Errorf("with our agent: problems %q, want one", p)
+	}
+}
+
 func TestDelayIsAPartOfItsOwn(t *testing.T) {
 	r := given(t, moved("limit2", 1, 1000, 2), moved("limit2@50ms", 1, 400, 2), moved("yamux@50ms", 1, 300, 2))
 	if got := rowOf(t, r, "50 ms round trip, up, 1 connection")[0]; got != "0.75; pass, goal 0.6" {
