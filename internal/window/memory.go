@@ -61,18 +61,13 @@ func (m *Memory) Return(start, extra int64) { m.give(start, extra, 0) }
 // worthwhile is the least growth there is. Less is not worth having.
 const worthwhile = 16 << 10
 
-// share returns how much growth a stream may have that has own already.
-func (m *Memory) share(own int64) int64 {
-	return (m.limit/8*5 - (m.grown.Load() - own)) / 2 // half of what the others leave
-}
-
 // grow grants up to want bytes more to a stream that keeps up and has grown by own
 // already, and returns how many. A negative number is how many it should give up
 // because others have grown since.
 func (m *Memory) grow(want, own int64) int64 {
 	for {
 		grown := m.grown.Load()
-		spare := (m.limit/8*5-(grown-own))/2 - own
+		spare := (m.limit/8*5-(grown-own))/2 - own // half of what the others leave
 		if spare <= -worthwhile {
 			return spare
 		}
