@@ -108,6 +108,10 @@ func (a *Agent) hello() error {
 		cancel()
 		return err
 	}
+	if !a.Plain && !a.NoWindows && !slices.Contains(reply.Features, featureWindows) {
+		cancel()
+		return fmt.Errorf("hello: the server offers %w", errNoWindows)
+	}
 	a.prepare(stream, cancel, reply.Features)
 	close(a.ready)
 	if a.Up != nil {

@@ -67,6 +67,9 @@ func (s *Session) hello(stream grpc.ServerStream) (h message.Hello, err error) {
 	if err != nil {
 		return h, s.noteRefused(message.Reply{Status: message.Invalid, Text: err.Error()})
 	}
+	if !s.l.NoWindows && len(agree(h.Features, []string{featureWindows, featureHalfClose})) < 2 {
+		return h, s.noteRefused(message.Reply{Status: message.Invalid, Text: errNoWindows.Error()})
+	}
 	reply := s.l.Authorize(ctx, h)
 	if reply.Status != message.OK {
 		return h, s.noteRefused(reply)

@@ -24,7 +24,7 @@ type tunnel struct {
 // options change both ends before they start.
 type options func(l *Server, a *Agent)
 
-func packetsOnly(l *Server, a *Agent) { l.NoWindows = true }
+func packetsOnly(l *Server, a *Agent) { l.NoWindows, a.NoWindows = true, true }
 
 // plainPackets makes both ends behave as with a peer of upstream's.
 func plainPackets(l *Server, a *Agent) { l.NoWindows, a.Plain = true, true }

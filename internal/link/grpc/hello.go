@@ -41,6 +41,10 @@ const (
 	featureHalfClose = "half-close"
 )
 
+// errNoWindows refuses a peer that has chosen a tunnel with windows and does not
+// know them: HTTP/2 would let it send far more than anybody takes.
+var errNoWindows = errors.New("no windows, which go with this ALPN protocol")
+
 // offer is the metadata that says h.
 func offer(h *message.Hello) metadata.MD {
 	md := metadata.Pairs(

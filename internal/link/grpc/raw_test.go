@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func rawSessionOf(t testing.TB, md metadata.MD, tune func(*Server), opts ...grpc
 	l := &Server{Authorize: allow, HelloTimeout: 5 * time.Second, KeepAlive: -1}
 	l.Up = func(s *Session, _ message.Hello) { up <- s }
 	l.Down = func(*Session, error) {}
+	l.NoWindows = !slices.Contains(features(md), featureWindows)
 	tune(l)
 	served := make(chan error, 1)
 	go func() { served <- l.Serve(context.Background(), far) }()

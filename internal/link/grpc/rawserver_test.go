@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func newRawServer(t testing.TB, header metadata.MD, refusal error, opts ...func(
 		Hello: message.Hello{AgentID: "edge", Identifiers: "host=a"},
 		Dial:  new(net.Dialer).DialContext, DialTimeout: 5 * time.Second, HelloTimeout: 5 * time.Second, KeepAlive: -1,
 	}
+	a.NoWindows = !slices.Contains(features(header), featureWindows)
 	up := make(chan struct{})
 	a.Up = func(message.Reply) { close(up) }
 	for _, o := range opts {
@@ -85,7 +87,7 @@ func newRawServer(t testing.TB, header metadata.MD, refusal error, opts ...func(
 		r.ran <- err
 	}()
 	<-called
-	if refusal == nil && header.Get("serverID") != nil {
+	if refusal == nil && header.Get("serverID") != nil && a.NoWindows != slices.Contains(features(header), featureWindows) {
 		<-up
 	}
 	t.Cleanup(func() {
