@@ -24,7 +24,7 @@ type delivery struct {
 }
 
 // Took implements streamconn.Recipient.
-func (d *delivery) Took(int) { d.conn.c.consumed(d.conn) }
+func (d *delivery) Took(n int) { d.conn.took(n) }
 
 // Ended implements streamconn.Recipient.
 func (d *delivery) Ended(err error) {
