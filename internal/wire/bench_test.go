@@ -22,8 +22,8 @@ func BenchmarkUnmarshalData(b *testing.B) {
 	data, _ := received(whole, 16<<10)
 	b.SetBytes(MaxData)
 	b.ReportAllocs()
+	var p Packet
 	for b.Loop() {
-		var p Packet
 		if err := (Codec{}).Unmarshal(data, &p); err != nil {
 			b.Fatal(err)
 		}
