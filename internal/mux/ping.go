@@ -128,6 +128,7 @@ func (p *pinger) pong(seq uint32) {
 	}
 	sample := max(time.Since(p.sent), 1)
 	p.sent = time.Time{}
+	p.session.trip.Observe(sample)
 	old := p.session.RTT()
 	if old == 0 || sample < old {
 		p.session.rtt.Store(int64(sample)) // a shorter trip cannot be an illusion

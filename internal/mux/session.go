@@ -55,6 +55,7 @@ type Session struct {
 	refusing atomic.Bool // we take no new streams
 	heard    atomic.Uint64
 	rtt      atomic.Int64 // nanoseconds, smoothed; 0 before the first pong
+	trip     window.RTT
 	ping     pinger
 	done     chan struct{} // closed when the session ends
 	torn     chan struct{} // closed when end has done all that follows

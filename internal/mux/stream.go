@@ -105,7 +105,7 @@ func (s *sink) Write(p []byte) (n int, err error) {
 
 // consumed tells the peer of room in the window, once it is worth a frame.
 func (st *Stream) consumed(n int) {
-	grant, took := st.win.Consumed(&st.s.mem, int64(n), st.s.cfg.growth(), st.s.RTT())
+	grant, took := st.win.Consumed(&st.s.mem, int64(n), st.s.cfg.growth(), st.s.trip.Min())
 	if grant <= 0 {
 		return
 	}

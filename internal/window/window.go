@@ -15,7 +15,9 @@ type Window struct {
 	grown    int64     // what it grew by
 	left     int64     // of all that, what the peer may still send
 	pending  int64     // read since the last grant
-	last     time.Time // of the last grant, or the begin of a burst
+	last     time.Time // of the last grant
+	begin    time.Time // of the time in which the reader's speed is measured
+	moved    int64     // bytes read in it
 	returned bool
 }
 
@@ -41,8 +43,9 @@ func (w *Window) Received(n int64) bool {
 	if n > w.left {
 		return false
 	}
-	if w.left == w.size() {
-		w.last = time.Now() // a burst begins; the pause before it says nothing
+	if w.begin.IsZero() {
+		w.begin = time.Now()
+		w.last = w.begin
 	}
 	w.left -= n
 	return true
@@ -69,28 +72,41 @@ func (w *Window) Consumed(m *Memory, n, most int64, rtt time.Duration) (grant in
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pending += n
+	w.moved += n
 	size := w.size()
 	if w.pending < enough(size) || w.returned {
 		return 0, 0
 	}
 	now := time.Now()
 	took = now.Sub(w.last)
-	grant = w.pending + w.resize(m, most, took, rtt)
+	grant = w.pending + w.resize(m, w.want(now, most, rtt))
 	w.pending, w.last = 0, now
 	w.left += grant
 	return grant, took
 }
 
-// resize returns by how much the window grows, or shrinks when that is negative:
-// never by more than what would be granted. w.mu is held.
-func (w *Window) resize(m *Memory, most int64, took, rtt time.Duration) int64 {
-	size := w.size()
-	want := min(size, most-size)
-	// A reader that would take a whole window in less than four round trips is held
-	// back by the window. size/pending is at most 8, so nothing overflows.
-	if want < 0 || float64(took)*float64(size) >= 4*float64(rtt)*float64(w.pending) {
-		want = 0
+// atLeast is how long a reader's speed is measured at least. One that was held up
+// and catches up looks much faster than it is.
+const atLeast = 5 * time.Millisecond
+
+// want returns by how much the window should grow. A reader that takes a whole
+// window in less than four round trips is held back by it. w.mu is held.
+func (w *Window) want(now time.Time, most int64, rtt time.Duration) int64 {
+	size, spent := w.size(), now.Sub(w.begin)
+	if w.moved < size || spent < atLeast {
+		return 0
 	}
+	slow := float64(size)*float64(spent) >= 4*float64(rtt)*float64(w.moved)
+	w.begin, w.moved = now, 0
+	if slow {
+		return 0
+	}
+	return max(min(size, most-size), 0)
+}
+
+// resize returns by how much the window grows, which is want at most, or shrinks
+// when that is negative: never by more than what would be granted. w.mu is held.
+func (w *Window) resize(m *Memory, want int64) int64 {
 	by := m.grow(want, w.grown)
 	if by < 0 {
 		by = -min(-by, w.pending, w.grown)

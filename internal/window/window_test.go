@@ -42,12 +42,13 @@ func turn(t *testing.T, m *Memory, w *Window, d time.Duration) {
 	for moved := int64(0); moved < size; moved += piece {
 		time.Sleep(time.Duration(int64(d) * piece / size))
 		if !w.Received(piece) {
-			t.Fatal("the peer kept to its grants and was over")
+			t.Error("the peer kept to its grants and was over")
+			return
 		}
 		w.Consumed(m, piece, most, rtt)
 	}
 	if used := m.Used(); used > m.Limit() {
-		t.Fatalf("%d bytes granted of %d", used, m.Limit())
+		t.Errorf("%d bytes granted of %d", used, m.Limit())
 	}
 }
 
@@ -164,11 +165,15 @@ func TestShares(t *testing.T) {
 		for range streams - 1 {
 			windows = append(windows, open(t, m))
 		}
-		for range 40 {
-			for _, w := range windows {
-				turn(t, m, w, rtt)
-			}
+		var readers sync.WaitGroup
+		for _, w := range windows {
+			readers.Go(func() {
+				for range 40 {
+					turn(t, m, w, rtt)
+				}
+			})
 		}
+		readers.Wait()
 		least, largest := alone, int64(0)
 		for _, w := range windows {
 			least, largest = min(least, w.Size()), max(largest, w.Size())
@@ -179,6 +184,48 @@ func TestShares(t *testing.T) {
 		}
 		if sum := m.Grown(); sum < limit/2 {
 			t.Errorf("only %d bytes are in use", sum)
+		}
+	})
+}
+
+// TestCatchingUpIsNoSpeed: a reader that was held up and takes in one go what has
+// piled up is no faster for it.
+func TestCatchingUpIsNoSpeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(limit)
+		w := open(t, m)
+		for range 100 {
+			w.Received(first)
+			time.Sleep(5 * rtt)
+			for range 8 {
+				w.Consumed(m, first/8, most, rtt)
+			}
+		}
+		if w.Size() != first {
+			t.Errorf("the window is %d", w.Size())
+		}
+	})
+}
+
+func TestRTT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r RTT
+		if r.Min() != 0 {
+			t.Error("a round trip that nobody measured")
+		}
+		for _, step := range []struct{ trip, want time.Duration }{{9, 9}, {5, 5}, {50, 5}, {0, 1}, {7, 1}} {
+			if r.Observe(step.trip); r.Min() != step.want {
+				t.Errorf("after %d: %d, want %d", step.trip, r.Min(), step.want)
+			}
+		}
+		// The path has become longer: that is believed in time, not at once.
+		time.Sleep(memoryOfTrips)
+		if r.Observe(40); r.Min() != 1 {
+			t.Errorf("%d at once", r.Min())
+		}
+		time.Sleep(memoryOfTrips)
+		if r.Observe(60); r.Min() != 40 {
+			t.Errorf("%d in the end, want 40", r.Min())
 		}
 	})
 }

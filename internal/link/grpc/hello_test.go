@@ -91,34 +91,6 @@ func TestChoiceOfProtocol(t *testing.T) {
 	}
 }
 
-// Who has chosen a tunnel with windows and offers none is refused, at either end:
-// HTTP/2's windows would let it send far more than anybody takes.
-func TestNoWindowsWhereTheyBelong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, offered := range []string{"", "windows", "half-close", "streams,half-close"} {
-			far, near := net.Pipe()
-			l := &Server{Authorize: allow, HelloTimeout: 5 * time.Second, KeepAlive: -1}
-			l.Up = func(*Session, message.Hello) { t.Errorf("%q: taken", offered) }
-			served := make(chan error, 1)
-			go func() { served <- l.Serve(t.Context(), far) }()
-			r := newRawAgent(t, near, metadata.Join(anAgent, metadata.Pairs(keyFeatures, offered)))
-			if err := r.stream.RecvMsg(new(wire.Packet)); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "no windows") {
-				t.Errorf("%q: %v", offered, err)
-			}
-			r.client.Close()
-			<-served
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRawServer(t, upstreamHeader, nil, func(a *Agent) { a.NoWindows = false })
-		err := <-r.ran
-		r.ran <- nil
-		if !errors.Is(err, errNoWindows) {
-			t.Errorf("Run: %v", err)
-		}
-	})
-}
-
 // What an agent says has to make sense, and it is told what does not.
 func TestHelloThatMakesNoSense(t *testing.T) {
 	for name, c := range map[string]struct {

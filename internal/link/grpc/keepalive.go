@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link/packet"
+	"github.com/sallyport/sallyport/internal/window"
 	"github.com/sallyport/sallyport/internal/wire"
 )
 
@@ -21,6 +22,7 @@ type pulse struct {
 	random  atomic.Int64 // of the ping that has not been answered; 0 none
 	sent    atomic.Int64 // when that was, in Unix nanoseconds
 	rtt     atomic.Int64
+	trip    window.RTT
 	mu      sync.Mutex // of ping
 }
 
@@ -64,16 +66,17 @@ func (p *pulse) pong(random int64) {
 		return
 	}
 	sample := max(time.Now().UnixNano()-p.sent.Load(), 1)
+	p.trip.Observe(time.Duration(sample))
 	if old := p.rtt.Load(); old > 0 && sample > old {
 		sample = (7*old + sample) / 8 // a shorter trip cannot be an illusion, a longer one can
 	}
 	p.rtt.Store(sample)
 }
 
-// windows is what a carrier needs for windows: the round trip, about as young as
-// the traffic it is compared with.
+// windows is what a carrier needs for windows: the round trip without queues, about
+// as young as the traffic it is compared with.
 func (p *pulse) windows() *packet.Windows {
-	return &packet.Windows{RTT: p.RTT, Filled: p.refresh}
+	return &packet.Windows{RTT: p.trip.Min, Filled: p.refresh}
 }
 
 // refresh measures the round trip again if that was long ago, compared to took.

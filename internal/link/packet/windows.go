@@ -14,7 +14,7 @@ import (
 const (
 	StartWindow = 4 << 10
 	firstWindow = 32 << 10
-	maxWindow   = 16 << 20
+	maxWindow   = 64 << 20
 	// maxCredit is more than any peer has a reason to grant.
 	maxCredit = 1 << 30
 )

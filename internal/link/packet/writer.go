@@ -285,29 +285,3 @@ func (w *writer) wakeIdle() {
 
 // join waits for who sends for a writer that has failed.
 func (w *writer) join() { w.sender.Wait() }
-
-// Unsent returns a function that reports whether anything is still waiting for a
-// window or its turn of what waits now.
-func (c *Carrier) Unsent() func() bool {
-	waiting := make(map[*Conn]uint64)
-	for _, st := range c.list() {
-		if n, writing := c.w.writes(st); writing {
-			waiting[st] = n
-		}
-	}
-	return func() bool {
-		for st, n := range waiting {
-			if now, writing := c.w.writes(st); !writing || now != n {
-				delete(waiting, st)
-			}
-		}
-		return len(waiting) > 0
-	}
-}
-
-// writes tells the Writes of st from each other, and whether one waits.
-func (w *writer) writes(st *Conn) (number uint64, waits bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return st.turn.number, st.turn.writing
-}
