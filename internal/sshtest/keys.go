@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -15,40 +16,53 @@ import (
 
 // Key is a key pair made for one test.
 type Key struct {
-	ssh.Signer
-	private any
+	ssh.MultiAlgorithmSigner
+	private crypto.PrivateKey
 }
 
-// NewKey makes an ed25519 key.
+// MakeKey makes an ed25519 key.
+func MakeKey() (Key, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return wrapKey(private, err)
+}
+
+// NewKey is MakeKey for tests.
 func NewKey(t testing.TB) Key {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	return wrapKey(t, private, err)
+	return must(MakeKey())(t)
 }
 
 // NewECDSAKey makes a key on P-256, for hosts known by more than one type.
 func NewECDSAKey(t testing.TB) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	return wrapKey(t, private, err)
+	return must(wrapKey(private, err))(t)
 }
 
-func wrapKey(t testing.TB, private any, err error) Key {
-	t.Helper()
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func wrapKey(private crypto.PrivateKey, err error) (Key, error) {
 	if err != nil {
-		t.Fatal(err)
+		return Key{}, err
 	}
 	signer, err := ssh.NewSignerFromKey(private)
 	if err != nil {
-		t.Fatal(err)
+		return Key{}, err
 	}
-	return Key{signer, private}
+	return Key{signer.(ssh.MultiAlgorithmSigner), private}, nil
 }
 
-// PEM returns the private key in OpenSSH's format, encrypted where there is a
+// Text returns the private key in OpenSSH's format, encrypted where there is a
 // passphrase.
-func (k Key) PEM(t testing.TB, passphrase string) []byte {
-	t.Helper()
+func (k Key) Text(passphrase string) ([]byte, error) {
 	var block *pem.Block
 	var err error
 	if passphrase == "" {
@@ -57,13 +71,19 @@ func (k Key) PEM(t testing.TB, passphrase string) []byte {
 		block, err = ssh.MarshalPrivateKeyWithPassphrase(k.private, "", []byte(passphrase))
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return pem.EncodeToMemory(block)
+	return pem.EncodeToMemory(block), nil
+}
+
+// PEM is Text for tests.
+func (k Key) PEM(t testing.TB, passphrase string) []byte {
+	t.Helper()
+	return must(k.Text(passphrase))(t)
 }
 
 // Private returns the key as package crypto knows it, for an agent's keyring.
-func (k Key) Private() any { return k.private }
+func (k Key) Private() crypto.PrivateKey { return k.private }
 
 // Write stores the private key as name in dir, its public part beside it as
 // name.pub, and returns the file's path.
