@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport/sallyport/internal/sshtest"
 )
 
 const nodesYAML = `# the nodes
@@ -147,7 +149,7 @@ func TestNewNodesFileErrors(t *testing.T) {
 
 // The keys of a node in the file verify its server, and no others do.
 func TestNodesFileHostKeys(t *testing.T) {
-	mine, other := newTestKey(t), newTestKey(t)
+	mine, other := sshtest.NewKey(t).PublicKey(), sshtest.NewKey(t).PublicKey()
 	f := newNodesFile(t, "- name: a\n  address: a:22\n  hostKeys: ['"+strings.TrimSpace(string(ssh.MarshalAuthorizedKey(mine)))+"']\n")
 	list, _ := f.Current()
 	keys := list.byName["a"].HostKeys
