@@ -3,7 +3,13 @@ package sshtunnel
 import (
 	"log/slog"
 	"time"
+
+	"github.com/sallyport/sallyport/internal/reload"
 )
+
+// FileError says which file is at fault and why, in its fields File and Err. It
+// never holds content of the file. It unwraps to its cause.
+type FileError = reload.FileError
 
 // FileOptions says how files are followed. The zero value is ready to use.
 type FileOptions struct {
@@ -29,4 +35,13 @@ type FileTrace struct {
 	// ReloadFailed is called when a file cannot be used and the last good
 	// content stays: once, until the reason changes or the file is good again.
 	ReloadFailed func(file string, err error)
+}
+
+// reload returns o as package reload knows it.
+func (o FileOptions) reload() reload.Options {
+	r := reload.Options{Recheck: o.Recheck, Log: o.Log, Now: o.Now}
+	if o.Trace != nil {
+		r.Reloaded, r.ReloadFailed = o.Trace.Reloaded, o.Trace.ReloadFailed
+	}
+	return r
 }
