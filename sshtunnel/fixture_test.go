@@ -37,7 +37,8 @@ func startOurs(t testing.TB, opts endpointOptions) endpoint {
 		o.HostKeys = append(o.HostKeys, k)
 	}
 	if opts.hostCertificate != nil {
-		o.HostKeys = []ssh.Signer{must(ssh.NewCertSigner(opts.hostCertificate, opts.hostKeys[0]))(t)}
+		// Beside the bare key, as sshd shows it.
+		o.HostKeys = append(o.HostKeys, must(ssh.NewCertSigner(opts.hostCertificate, opts.hostKeys[0]))(t))
 	}
 	if opts.host != "" {
 		o.Address = net.JoinHostPort(opts.host, "0")

@@ -46,6 +46,8 @@ type Server struct {
 	channels int
 	opens    int
 	release  chan struct{} // closed by Release
+
+	refusedRequests, refusedChannels int
 }
 
 // New returns a server that listens nowhere: it is reached by its DialContext,

@@ -37,7 +37,7 @@ func (s *Server) serve(ctx context.Context, c *gatedConn) {
 	defer serving.Wait()
 	defer c.Close()
 	serving.Go(func() { s.answer(requests) })
-	serving.Go(func() { bother(conn, knobs) })
+	serving.Go(func() { s.bother(conn, knobs) })
 	for open := range opens {
 		serving.Go(func() { s.open(ctx, open) })
 	}
@@ -125,20 +125,43 @@ func (s *Server) answer(requests <-chan *ssh.Request) {
 }
 
 // bother sends what no client asked for.
-func bother(conn *ssh.ServerConn, knobs Knobs) {
+func (s *Server) bother(conn *ssh.ServerConn, knobs Knobs) {
 	for i := range knobs.GlobalRequests {
 		// Every other one wants a reply, one at a time: that is how the protocol
 		// matches them.
-		if _, _, err := conn.SendRequest("hostkeys-00@openssh.com", i%2 == 0, nil); err != nil {
+		wantReply := i%2 == 0
+		ok, _, err := conn.SendRequest("hostkeys-00@openssh.com", wantReply, nil)
+		if err != nil {
 			return
+		}
+		if wantReply && !ok {
+			s.refused(1, 0)
 		}
 	}
 	for range knobs.Channels {
 		channel, requests, err := conn.OpenChannel("forwarded-tcpip", nil)
-		if err != nil {
+		if err == nil {
+			go ssh.DiscardRequests(requests)
+			channel.Close()
 			continue
 		}
-		go ssh.DiscardRequests(requests)
-		channel.Close()
+		if _, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
+			s.refused(0, 1)
+		}
 	}
+}
+
+func (s *Server) refused(requests, channels int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusedRequests += requests
+	s.refusedChannels += channels
+}
+
+// Refusals returns how many of the requests and channels that the server wanted
+// of its clients they refused; see Knobs.GlobalRequests.
+func (s *Server) Refusals() (requests, channels int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusedRequests, s.refusedChannels
 }
