@@ -20,6 +20,15 @@
 //	defer d.Close()
 //	conn, err := d.DialContext(ctx, "tcp", "10.0.0.5:10250")
 //
+// # Many nodes
+//
+// A [Pool] has a Dialer for each of many servers, and says which one a destination
+// is reached through: a [NodesFile], [LiveNodes] or a [NodeList] has the hosts and
+// networks that are on each node, or the caller's own function knows. A destination
+// on no node goes through the default, where one is named, and is refused
+// otherwise: it never goes through a server it has nothing to do with. A list that
+// could not be refreshed, or has become empty, changes nothing and is reported.
+//
 // # Trust
 //
 // There is no way to leave the host key unchecked: [New] fails without

@@ -41,7 +41,7 @@ func NewNodesFile(path string, opts FileOptions) (*NodesFile, error) {
 	parse := func(data [][]byte) (*NodeList, error) {
 		list, err := parseNodes(data[0])
 		if err != nil {
-			return nil, &reload.FileError{File: path, Err: err}
+			return nil, &FileError{File: path, Err: err}
 		}
 		return list, nil
 	}
@@ -55,26 +55,22 @@ func NewNodesFile(path string, opts FileOptions) (*NodesFile, error) {
 
 // follow has f told of what the caller is told of.
 func (f *NodesFile) follow(opts FileOptions) reload.Options {
-	var trace FileTrace
-	if opts.Trace != nil {
-		trace = *opts.Trace
+	o := opts.reload()
+	reloaded, failed := o.Reloaded, o.ReloadFailed
+	o.Reloaded = func(file string) {
+		f.err.Store(nil)
+		if reloaded != nil {
+			reloaded(file)
+		}
 	}
-	return reload.Options{
-		Recheck: opts.Recheck, Log: opts.Log, Now: opts.Now,
-		Reloaded: func(file string) {
-			f.err.Store(nil)
-			if trace.Reloaded != nil {
-				trace.Reloaded(file)
-			}
-		},
-		ReloadFailed: func(file string, err error) {
-			err = fmt.Errorf("node list not refreshed: %w", err)
-			f.err.Store(&err)
-			if trace.ReloadFailed != nil {
-				trace.ReloadFailed(file, err)
-			}
-		},
+	o.ReloadFailed = func(file string, err error) {
+		stale := fmt.Errorf("node list not refreshed: %w", err)
+		f.err.Store(&stale)
+		if failed != nil {
+			failed(file, err)
+		}
 	}
+	return o
 }
 
 // Current implements [Nodes]: the list as of at most [FileOptions.Recheck] ago.

@@ -48,8 +48,12 @@ func (p *poolNode) admit(ctx context.Context) (done func(), err error) {
 	return p.turns.take(ctx, p.failed.Load())
 }
 
-// watch returns trace with an eye on handshakes. One that was given up says nothing
-// about the server.
+// slow is when a handshake that was given up tells something about the server.
+const slow = time.Second
+
+// watch returns trace with an eye on handshakes. One that was given up soon says
+// nothing about the server; but one that hangs would never be known for that, where
+// nobody has the patience to see it fail.
 func (p *poolNode) watch(trace *Trace) *Trace {
 	var t Trace
 	if trace != nil {
@@ -57,7 +61,7 @@ func (p *poolNode) watch(trace *Trace) *Trace {
 	}
 	next := t.HandshakeDone
 	t.HandshakeDone = func(server string, took time.Duration, err error) {
-		if dialer.KindOf(err) != dialer.Canceled {
+		if dialer.KindOf(err) != dialer.Canceled || took >= slow {
 			p.failed.Store(err != nil)
 		}
 		if next != nil {
