@@ -89,4 +89,6 @@ type Config struct {
 	// Trace is told of dials and handshakes. Nil of its hooks, or nil
 	// altogether, is fine.
 	Trace *Trace
+
+	strict bool // the key exchange must be; see withAlgorithms
 }

@@ -53,3 +53,31 @@ type Status struct {
 	// RetryAt is when the next dial may try again, zero unless State is Waiting.
 	RetryAt time.Time
 }
+
+// Status returns what the dialer knows of itself.
+func (d *Dialer) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Status{Server: d.cfg.Address, User: d.cfg.User, Err: d.lastErr}
+	for _, c := range d.worn {
+		s.count(c)
+	}
+	switch c := d.client; {
+	case d.closed:
+		s.State = Closed
+	case c != nil:
+		s.State, s.Since, s.ServerVersion, s.HostKey = Connected, c.since, c.version, c.s.hostKey
+		s.count(c)
+	case d.attempt != nil:
+		s.State = Connecting
+	case d.waiting(time.Now()) != nil:
+		s.State, s.RetryAt = Waiting, d.retryAt
+	}
+	return s
+}
+
+// count adds the channels of c.
+func (s *Status) count(c *client) {
+	s.Conns += c.count[slotOpening] + c.count[slotConn]
+	s.Unanswered += c.count[slotUnanswered]
+}

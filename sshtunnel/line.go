@@ -1,0 +1,68 @@
+package sshtunnel
+
+import (
+	"bufio"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lineBuffer is how much is read from the connection at once. Package ssh reads
+// in small pieces, byte by byte at first.
+const lineBuffer = 32 << 10
+
+// line is the connection below a client. It notes when the server was last
+// heard, that it has failed, and what the server has offered before encryption.
+type line struct {
+	net.Conn
+	in    *bufio.Reader
+	offer offer
+
+	heard  atomic.Int64 // when bytes last came, in ns since start
+	start  time.Time
+	failed atomic.Bool // nothing more comes
+
+	closing  sync.Once
+	closeErr error
+}
+
+func newLine(c net.Conn) *line {
+	l := &line{Conn: c, start: time.Now()}
+	l.in = bufio.NewReaderSize(reading{l}, lineBuffer)
+	return l
+}
+
+// Read is called by one goroutine of package ssh at a time.
+func (l *line) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	l.offer.see(p[:n])
+	return n, err
+}
+
+// reading is the line below its buffer.
+type reading struct{ l *line }
+
+func (r reading) Read(p []byte) (int, error) {
+	n, err := r.l.Conn.Read(p)
+	if n > 0 {
+		r.l.heard.Store(int64(time.Since(r.l.start)))
+	}
+	if err != nil {
+		// Before package ssh learns of it: what ends now ends because of it.
+		r.l.failed.Store(true)
+	}
+	return n, err
+}
+
+// silence is for how long nothing has come.
+func (l *line) silence() time.Duration {
+	return time.Since(l.start) - time.Duration(l.heard.Load())
+}
+
+// Close closes the connection once, however many parts of package ssh do.
+func (l *line) Close() error {
+	l.failed.Store(true)
+	l.closing.Do(func() { l.closeErr = l.Conn.Close() })
+	return l.closeErr
+}

@@ -1,0 +1,80 @@
+package sshtunnel
+
+import "time"
+
+// forever is longer than any client lives.
+const forever = 100 * 365 * 24 * time.Hour
+
+// lives is after how many times Config.KeepAlive of silence a server is dead.
+const lives = 3
+
+// watch ends the client when its server is dead, when it has been idle for long,
+// and when it is worn and unused.
+func (c *client) watch() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-timer.C:
+		case <-c.poke:
+		}
+		alive := c.checkLife()
+		idle := c.checkIdle()
+		timer.Reset(min(alive, idle))
+	}
+}
+
+// checkLife asks a silent server for a sign of life and ends a dead one. It
+// returns when to look again.
+func (c *client) checkLife() time.Duration {
+	every := c.d.cfg.KeepAlive
+	if every < 0 {
+		return forever
+	}
+	silence := c.s.line.silence()
+	switch {
+	case silence >= lives*every:
+		c.kill(ErrUnresponsive)
+		return forever
+	case silence < every:
+		return every - silence
+	}
+	c.ask()
+	return min(every, lives*every-silence)
+}
+
+// ask asks for a sign of life, unless the last one is still wanted. It does not
+// wait for it: what counts is that anything comes.
+func (c *client) ask() {
+	if !c.asking.CompareAndSwap(false, true) {
+		return
+	}
+	c.d.wg.Go(func() {
+		defer c.asking.Store(false)
+		c.s.conn.SendRequest("keepalive@openssh.com", true, nil)
+	})
+}
+
+// checkIdle ends a client that has been idle for long. It returns when to look
+// again, unless something happens before.
+func (c *client) checkIdle() time.Duration {
+	limit := c.d.cfg.IdleTimeout
+	c.d.mu.Lock()
+	idle := time.Since(c.idleSince)
+	unused, worn := c.unused(), c.worn
+	over := unused && (worn || limit > 0 && idle >= limit)
+	if over {
+		c.end(nil) // before anybody can dial through it again
+	}
+	c.d.mu.Unlock()
+	switch {
+	case over:
+		c.s.line.Close()
+		return forever
+	case !unused || limit < 0:
+		return forever
+	}
+	return limit - idle
+}
