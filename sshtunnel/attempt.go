@@ -193,7 +193,11 @@ func (d *Dialer) gone(c *client, err error) {
 			d.leaveAlone()
 		}
 	}
+	over := d.retired()
 	d.mu.Unlock()
+	if over != nil {
+		defer over()
+	}
 	if err != nil {
 		d.log.Warn("client lost", "err", err)
 	} else {

@@ -35,6 +35,7 @@ type Dialer struct {
 	retryAt time.Time
 	last    *dialer.Error // why the last handshake failed
 	lastErr error         // that, or why the last client ended
+	over    func()        // see retire
 }
 
 // logger is what a nil slog.Logger is silent through.

@@ -121,7 +121,7 @@ func (l *NodeList) add(n *Node) (errs []error) {
 		}
 	}
 	fail(checkNodeName(n.Name))
-	if err := checkAddress(n.Address); err != nil {
+	if err := checkServer(n.Address); err != nil {
 		fail(fmt.Errorf("Address %q: %w", n.Address, err))
 	}
 	if n.Name != "" && l.byName[n.Name] != nil {

@@ -148,11 +148,10 @@ func (p *Pool) acquire(want destination) (*poolNode, error) {
 // release ends what acquire began.
 func (p *Pool) release(n *poolNode) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	n.dials--
-	leave := n.gone && n.dials == 0 && !p.closed
-	p.mu.Unlock()
-	if leave {
-		n.dialer.retire(func() { p.left(n) })
+	if n.gone && n.dials == 0 {
+		p.retire(n)
 	}
 }
 

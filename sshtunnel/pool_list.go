@@ -58,24 +58,37 @@ func (p *Pool) dismiss(n *poolNode) {
 	n.gone = true
 	if len(p.leaving) >= p.cfg.MaxNodes {
 		p.cfg.Log.Warn("too many nodes that are gone have connections: cutting those of one", "node", n.node().Name)
-		// Off this goroutine, which holds the lock that left wants.
 		p.ending.Go(func() { n.dialer.Close() })
 		return
 	}
 	p.leaving[n] = struct{}{}
 	if n.dials == 0 {
-		p.ending.Go(func() { n.dialer.retire(func() { p.left(n) }) })
+		p.retire(n)
 	}
 }
 
-// left is told that the last connection of a node that is gone has ended.
-func (p *Pool) left(n *poolNode) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, ok := p.leaving[n]; ok {
-		delete(p.leaving, n)
-		p.cfg.Log.Debug("the last connection through a node that is gone has ended", "node", n.node().Name)
+// retire has a node that is gone, and has no dial under way, leave when its last
+// connection has ended. The caller holds mu.
+func (p *Pool) retire(n *poolNode) {
+	none := n.dialer.retire(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.left(n)
+	})
+	if none {
+		p.left(n)
 	}
+}
+
+// left forgets a node that is gone, now that nothing goes through it. The caller
+// holds mu.
+func (p *Pool) left(n *poolNode) {
+	if _, ok := p.leaving[n]; !ok {
+		return // the Pool is closed, or the node was cut
+	}
+	delete(p.leaving, n)
+	p.cfg.Log.Info("the last connection through a node that is gone has ended", "node", n.node().Name)
+	p.ending.Go(func() { n.dialer.Close() }) // which waits for what the Dialer started
 }
 
 // noteStale keeps why the list may be old, and tells the log when that changes. The

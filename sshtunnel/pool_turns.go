@@ -19,21 +19,20 @@ func newTurns(n int) *turns {
 
 // take waits for a turn and returns how to give it back.
 func (t *turns) take(ctx context.Context, suspect bool) (release func(), err error) {
-	if suspect {
-		if err := t.await(ctx, t.suspects); err != nil {
+	if !suspect {
+		if err := t.await(ctx, t.all); err != nil {
 			return nil, err
 		}
+		return func() { <-t.all }, nil
 	}
-	release = func() {
-		if suspect {
-			<-t.suspects
-		}
-	}
-	if err := t.await(ctx, t.all); err != nil {
-		release()
+	if err := t.await(ctx, t.suspects); err != nil {
 		return nil, err
 	}
-	return func() { <-t.all; release() }, nil
+	if err := t.await(ctx, t.all); err != nil {
+		<-t.suspects
+		return nil, err
+	}
+	return func() { <-t.all; <-t.suspects }, nil
 }
 
 func (t *turns) await(ctx context.Context, turn chan struct{}) error {

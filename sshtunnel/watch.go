@@ -64,7 +64,10 @@ func (c *client) checkIdle() time.Duration {
 	c.d.mu.Lock()
 	idle := time.Since(c.idleSince)
 	unused, worn := c.unused(), c.worn
-	over := unused && (worn || limit > 0 && idle >= limit)
+	// What was written before the last Close has yet to go out, and when the server
+	// has confirmed that, it has.
+	sent := c.count[slotUnanswered] == 0 || idle >= closeLinger
+	over := unused && sent && (worn || limit > 0 && idle >= limit)
 	if over {
 		c.end(nil) // before anybody can dial through it again
 	}
@@ -73,8 +76,12 @@ func (c *client) checkIdle() time.Duration {
 	case over:
 		c.s.line.Close()
 		return forever
-	case !unused || limit < 0:
+	case !unused || limit < 0 && !worn:
 		return forever
+	case worn:
+		return closeLinger - idle
+	case idle < limit:
+		return limit - idle
 	}
-	return limit - idle
+	return closeLinger - idle
 }
