@@ -19,8 +19,9 @@ type line struct {
 	in    *bufio.Reader
 	offer offer
 
-	heard  atomic.Int64 // when bytes last came, in ns since start
 	start  time.Time
+	heard  atomic.Int64 // when bytes last came, in ns since start
+	wrote  atomic.Int64 // when the Write began that goes on, likewise; zero when none does
 	failed atomic.Bool // nothing more comes
 
 	closing  sync.Once
@@ -38,6 +39,23 @@ func (l *line) Read(p []byte) (int, error) {
 	n, err := l.in.Read(p)
 	l.offer.see(p[:n])
 	return n, err
+}
+
+// Write is called by one goroutine of package ssh at a time.
+func (l *line) Write(p []byte) (int, error) {
+	l.wrote.Store(int64(time.Since(l.start)) | 1) // a nanosecond more, but never zero
+	defer l.wrote.Store(0)
+	return l.Conn.Write(p)
+}
+
+// stuck is for how long the Write that goes on has been waiting, zero when none
+// does.
+func (l *line) stuck() time.Duration {
+	began := l.wrote.Load()
+	if began == 0 {
+		return 0
+	}
+	return time.Since(l.start) - time.Duration(began)
 }
 
 // reading is the line below its buffer.
