@@ -149,17 +149,13 @@ func TestFrozenDuringDial(t *testing.T) {
 // dials wait for good, nor let what they gave up pile up.
 func TestEndlessOpensAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = 8
-		d, server := inMemory(t, sshtest.Knobs{IgnoreOpens: true}, func(c *sshtunnel.Config) { c.MaxConns = limit })
-		for range limit {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			begin := time.Now()
-			_, err := d.DialContext(ctx, "tcp", anywhere)
-			cancel()
-			if took := time.Since(begin); took != time.Second || !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("got %v after %v; want its deadline after a second", err, took)
-			}
+		const limit, held = 8, 5
+		d, server := inMemory(t, sshtest.Knobs{}, func(c *sshtunnel.Config) { c.MaxConns = limit })
+		for range held {
+			dial(t, d, "tcp", anywhere)
 		}
+		server.Set(func(k *sshtest.Knobs) { k.IgnoreOpens = true })
+		giveUp(t, d, limit-held)
 		for range 100 {
 			begin := time.Now()
 			err := refusedDial(t, d, "tcp", anywhere)
@@ -170,8 +166,8 @@ func TestEndlessOpensAreBounded(t *testing.T) {
 		if n := server.Opens(); n != limit {
 			t.Errorf("the server was asked for %d channels, want %d", n, limit)
 		}
-		if s := d.Status(); s.Unanswered != limit || s.Conns != 0 {
-			t.Errorf("with all given up the status is %+v", s)
+		if s := d.Status(); s.Unanswered != limit-held || s.Conns != held {
+			t.Errorf("with the others given up the status is %+v", s)
 		}
 		server.Set(func(k *sshtest.Knobs) { k.IgnoreOpens = false })
 		server.Release()
@@ -179,12 +175,60 @@ func TestEndlessOpensAreBounded(t *testing.T) {
 		if s := d.Status(); s.Unanswered != 0 {
 			t.Errorf("with all answered the status is %+v", s)
 		}
-		if n := server.Channels(); n != 0 {
-			t.Errorf("%d channels that nobody wants are open at the server", n)
+		if n := server.Channels(); n != held {
+			t.Errorf("%d channels are open at the server, want the %d that somebody holds", n, held)
 		}
 		talk(t, dial(t, d, "tcp", anywhere), "now it answers")
 		if n := len(server.Logins()); n != 1 {
 			t.Errorf("%d logins, want one", n)
+		}
+	})
+}
+
+// giveUp gives up n dials after a second each.
+func giveUp(t *testing.T, d *sshtunnel.Dialer, n int) {
+	t.Helper()
+	for range n {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		begin := time.Now()
+		_, err := d.DialContext(ctx, "tcp", anywhere)
+		cancel()
+		if took := time.Since(begin); took != time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v after %v; want its deadline after a second", err, took)
+		}
+	}
+}
+
+// TestHangingTargetsBlockNobody: where most channels belong to dials that were
+// given up and the server still keeps, the others get a client of their own.
+// Conns of the first stay, and it ends with the last.
+func TestHangingTargetsBlockNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit, held = 8, 3
+		d, server := inMemory(t, sshtest.Knobs{}, func(c *sshtunnel.Config) { c.MaxConns = limit })
+		var conns []net.Conn
+		for range held {
+			conns = append(conns, dial(t, d, "tcp", anywhere))
+		}
+		server.Set(func(k *sshtest.Knobs) { k.IgnoreOpens = true })
+		giveUp(t, d, limit-held)
+		server.Set(func(k *sshtest.Knobs) { k.IgnoreOpens = false })
+		talk(t, dial(t, d, "tcp", anywhere), "by a second client")
+		if n := len(server.Logins()); n != 2 {
+			t.Errorf("%d logins, want two", n)
+		}
+		for _, c := range conns {
+			talk(t, c, "still by the first")
+		}
+		if s := d.Status(); s.Conns != held+1 || s.Unanswered != limit-held {
+			t.Errorf("with two clients the status is %+v", s)
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+		synctest.Wait()
+		if s := d.Status(); s.Conns != 1 || s.Unanswered != 0 || s.State != sshtunnel.Connected || server.Conns() != 1 {
+			t.Errorf("the first client stays behind: %+v, %d connections at the server", s, server.Conns())
 		}
 	})
 }

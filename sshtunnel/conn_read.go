@@ -90,6 +90,9 @@ func (s *conn) end(err error) {
 	if err == io.EOF {
 		err = s.howItEnded()
 	}
+	if err != io.EOF {
+		s.failWrites() // before a reader knows and tries to write
+	}
 	s.mu.Lock()
 	s.reading, s.ended = false, true
 	s.mu.Unlock()

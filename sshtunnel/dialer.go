@@ -107,8 +107,8 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 		if conn, err = c.open(ctx, t); err == nil {
 			return conn, nil
 		}
-		if !errors.Is(err, errGone) || ctx.Err() != nil {
-			break
+		if !errors.Is(err, errGone) || errors.Is(err, ErrUnresponsive) || ctx.Err() != nil {
+			break // answered, or of no use to ask again
 		}
 	}
 	return nil, d.ended(ctx, err)

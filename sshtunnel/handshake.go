@@ -46,9 +46,9 @@ func (d *Dialer) shake(ctx context.Context) (*shaken, *dialer.Error) {
 	if err != nil {
 		return nil, d.unreached(ctx, err)
 	}
-	l := newLine(raw)
+	l := newLine(raw, d.cfg.strict)
 	stop := context.AfterFunc(ctx, func() { l.Close() })
-	p := &proof{cfg: &d.cfg, ctx: ctx, line: l, log: d.log}
+	p := &proof{cfg: &d.cfg, ctx: ctx, log: d.log}
 	conn, channels, requests, err := ssh.NewClientConn(l, d.cfg.Address, p.config())
 	if !stop() && err == nil {
 		conn.Close()
@@ -82,10 +82,9 @@ func (d *Dialer) hop() string { return dialer.HopSSH + " " + d.cfg.Address }
 // proof is how both sides of one client prove who they are. Package ssh calls it
 // from its own goroutines.
 type proof struct {
-	cfg  *Config
-	ctx  context.Context // the handshake's
-	line *line
-	log  logger
+	cfg *Config
+	ctx context.Context // the handshake's
+	log logger
 
 	key     atomic.Pointer[ssh.PublicKey] // the server's, once it has been verified
 	asked   atomic.Bool                   // the server has let the client prove itself
@@ -112,9 +111,6 @@ func (p *proof) verify(_ string, remote net.Addr, key ssh.PublicKey) error {
 			return &HostKeyError{Address: p.cfg.Address, Reason: ChangedKey, Shown: key, Expected: []KnownKey{known1(*first, false)}}
 		}
 		return nil
-	}
-	if p.cfg.strict && !p.line.offer.strict.Load() {
-		return errNotStrict
 	}
 	if err := p.cfg.HostKeys.Verify(p.cfg.Address, remote, key); err != nil {
 		return err

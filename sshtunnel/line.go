@@ -16,19 +16,21 @@ const lineBuffer = 32 << 10
 // heard, that it has failed, and what the server has offered before encryption.
 type line struct {
 	net.Conn
-	in    *bufio.Reader
-	offer offer
+	in     *bufio.Reader
+	strict bool // a server that does not offer the strict key exchange is refused
+	offer  offer
 
-	heard  atomic.Int64 // when bytes last came, in ns since start
 	start  time.Time
-	failed atomic.Bool // nothing more comes
+	heard  atomic.Int64 // when bytes last came, in ns since start
+	wrote  atomic.Int64 // when the Write began that goes on, likewise; zero when none does
+	failed atomic.Bool  // nothing more comes
 
 	closing  sync.Once
 	closeErr error
 }
 
-func newLine(c net.Conn) *line {
-	l := &line{Conn: c, start: time.Now()}
+func newLine(c net.Conn, strict bool) *line {
+	l := &line{Conn: c, strict: strict, start: time.Now()}
 	l.in = bufio.NewReaderSize(reading{l}, lineBuffer)
 	return l
 }
@@ -37,7 +39,27 @@ func newLine(c net.Conn) *line {
 func (l *line) Read(p []byte) (int, error) {
 	n, err := l.in.Read(p)
 	l.offer.see(p[:n])
+	if l.strict && l.offer.over && !l.offer.strict {
+		return 0, errNotStrict // before any key is exchanged
+	}
 	return n, err
+}
+
+// Write is called by one goroutine of package ssh at a time.
+func (l *line) Write(p []byte) (int, error) {
+	l.wrote.Store(int64(time.Since(l.start)) | 1) // a nanosecond more, but never zero
+	defer l.wrote.Store(0)
+	return l.Conn.Write(p)
+}
+
+// stuck is for how long the Write that goes on has been waiting, zero when none
+// does.
+func (l *line) stuck() time.Duration {
+	began := l.wrote.Load()
+	if began == 0 {
+		return 0
+	}
+	return time.Since(l.start) - time.Duration(began)
 }
 
 // reading is the line below its buffer.

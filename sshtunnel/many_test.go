@@ -105,6 +105,7 @@ func TestColdDialsShareOneFailure(t *testing.T) {
 
 // TestThousandChannels opens and closes 1,000 channels on one client.
 func TestThousandChannels(t *testing.T) {
+	leak.Check(t) // the server included
 	server := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{userKey().PublicKey()}})
 	thousandChannels(t, ours{server})
 	eventually(t, "the server to have no channels", func() bool { return server.Channels() == 0 })
@@ -115,7 +116,6 @@ func TestThousandChannels(t *testing.T) {
 
 func thousandChannels(t *testing.T, ep endpoint) {
 	t.Helper()
-	leak.Check(t)
 	target := echo(t)
 	d := through(t, ep)
 	reaches(t, d, target) // what the client needs once

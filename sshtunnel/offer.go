@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"sync/atomic"
 )
 
 // errNotStrict is why a handshake with an old server fails: without strict key
@@ -22,11 +21,12 @@ const (
 
 // offer reads along with the unencrypted beginning of a connection, the server's
 // version and its first packet, for whether it knows the strict key exchange.
-// Package ssh does not tell. What is read here is signed by the host key later.
+// Package ssh does not tell. What is read here is signed by the host key later, so
+// nobody between the two can add to it.
 type offer struct {
 	buf    []byte
 	over   bool
-	strict atomic.Bool
+	strict bool
 }
 
 // see takes the next bytes that came.
@@ -39,7 +39,7 @@ func (o *offer) see(p []byte) {
 	if !complete && len(o.buf) < maxOffer {
 		return
 	}
-	o.strict.Store(offersStrict(packet))
+	o.strict = offersStrict(packet)
 	o.buf, o.over = nil, true
 }
 

@@ -16,13 +16,13 @@ import (
 // TestServerKilledAndRestarted: what is under way ends with an error, the next
 // dial connects anew, and nothing stays behind.
 func TestServerKilledAndRestarted(t *testing.T) {
+	leak.Check(t) // the server included
 	server := sshtest.Start(t, sshtest.Options{})
 	killedAndRestarted(t, ours{server}, server.Kill, func() { server.Restart(t) })
 }
 
 func killedAndRestarted(t *testing.T, ep endpoint, kill, restart func()) {
 	t.Helper()
-	leak.Check(t)
 	target := echo(t)
 	d := through(t, ep)
 	goroutines, descriptors := len(leak.Goroutines()), leak.Descriptors()

@@ -118,10 +118,15 @@ func TestSSHDChangedHostKey(t *testing.T)     { changedHostKey(t, startSSHD) }
 func TestSSHDHostKnownByOneType(t *testing.T) { oneTypeOfKey(t, startSSHD) }
 func TestSSHDAuthentication(t *testing.T)     { authentication(t, startSSHD) }
 func TestSSHDTargetFailures(t *testing.T)     { targetFailures(t, startSSHD) }
-func TestSSHDThousandChannels(t *testing.T)   { thousandChannels(t, startSSHD(t, endpointOptions{})) }
 func TestSSHDColdDialsShareOne(t *testing.T)  { coldDials(t, startSSHD(t, endpointOptions{})) }
 
+func TestSSHDThousandChannels(t *testing.T) {
+	leak.Check(t) // what watches sshd included
+	thousandChannels(t, startSSHD(t, endpointOptions{}))
+}
+
 func TestSSHDKilledAndRestarted(t *testing.T) {
+	leak.Check(t)
 	ep := startSSHD(t, endpointOptions{})
 	sshd := ep.(*sshtest.SSHD)
 	killedAndRestarted(t, ep, sshd.Kill, func() {

@@ -45,10 +45,11 @@ func (c *client) checkLife() time.Duration {
 	return min(every, lives*every-silence)
 }
 
-// ask asks for a sign of life, unless the last one is still wanted. It does not
-// wait for it: what counts is that anything comes.
+// ask asks for a sign of life, unless the last one is still wanted, or the line
+// takes nothing and the question would only join those who wait. It does not
+// wait for an answer: what counts is that anything comes.
 func (c *client) ask() {
-	if !c.asking.CompareAndSwap(false, true) {
+	if c.s.line.stuck() > c.d.cfg.KeepAlive/4 || !c.asking.CompareAndSwap(false, true) {
 		return
 	}
 	c.d.wg.Go(func() {
