@@ -48,8 +48,9 @@
 //     without an end of file is reported as a reset, unless this side had ended
 //     its own direction before, for then the two cannot be told apart. OpenSSH
 //     reports a reset of the target as its end of file.
-//   - OpenSSH tells why it cannot connect in words alone, those of its system,
-//     and for unix sockets not even in these.
+//   - OpenSSH tells why it cannot connect in words alone, those of its system.
+//     For unix sockets it says nothing but that it failed, also when its own
+//     rules forbid the socket; this is reported as refused.
 //   - The package below grants each channel 2 MiB of unread bytes. That is what
 //     a conn can hold that nobody reads, and Config.MaxConns bounds how many.
 package sshtunnel

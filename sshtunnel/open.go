@@ -126,7 +126,7 @@ func (c *client) accept(o *opening, ch ssh.Channel) bool {
 // refused tells why there is no conn.
 func (c *client) refused(o *opening, err error) {
 	if refused, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		o.err = refusal(c.d.cfg.Address, refused)
+		o.err = refusal(c.d.cfg.Address, o.t, refused)
 		c.d.mu.Lock()
 		c.answered()
 		c.d.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 // refusal returns the error of an open that the server has answered, and the hop
 // that broke: the target's where the server has tried to connect, otherwise its
 // own.
-func refusal(server string, err *ssh.OpenChannelError) *dialer.Error {
+func refusal(server string, t target, err *ssh.OpenChannelError) *dialer.Error {
 	e := &OpenError{Reason: err.Reason, Message: printable(err.Message)}
 	e.remote.Text = err.Reason.String()
 	if e.Message != "" {
@@ -27,6 +27,11 @@ func refusal(server string, err *ssh.OpenChannelError) *dialer.Error {
 	case ssh.ConnectionFailed:
 		hop = dialer.HopTarget
 		e.remote.Kind = kindOfWords(e.Message)
+		if e.remote.Kind == dialer.Other && t.isUnix() {
+			// OpenSSH says no more, whether there is no socket, nobody listens, or
+			// its own rules forbid it. None of them is a reason to go another way.
+			e.remote.Kind = dialer.Refused
+		}
 	}
 	return &dialer.Error{Hop: hop, Err: e}
 }

@@ -18,6 +18,14 @@ type target struct {
 	addr    net.Addr
 }
 
+// The types of channels, of RFC 4254 and of OpenSSH.
+const (
+	channelTCP  = "direct-tcpip"
+	channelUnix = "direct-streamlocal@openssh.com"
+)
+
+func (t target) isUnix() bool { return t.channel == channelUnix }
+
 // newTarget checks the arguments of a dial.
 func newTarget(network, address string) (target, error) {
 	switch network {
@@ -54,7 +62,7 @@ func tcpTarget(network, address string) (target, error) {
 		Originator     string
 		OriginatorPort uint32
 	}{host, uint32(port), "127.0.0.1", 0})
-	return target{channel: "direct-tcpip", payload: payload, addr: streamconn.Addr("tcp", address)}, nil
+	return target{channel: channelTCP, payload: payload, addr: streamconn.Addr("tcp", address)}, nil
 }
 
 // checkFamily refuses what SSH cannot ask for: it has no word for the family of
@@ -84,7 +92,7 @@ func unixTarget(path string) (target, error) {
 		Reserved2 uint32
 	}{Path: path})
 	return target{
-		channel: "direct-streamlocal@openssh.com", payload: payload,
+		channel: channelUnix, payload: payload,
 		addr: &net.UnixAddr{Net: "unix", Name: path},
 	}, nil
 }
