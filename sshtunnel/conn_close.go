@@ -44,6 +44,7 @@ func (s *conn) shut(end func()) error {
 		return s.opError("close", net.ErrClosed)
 	}
 	s.closed, s.onStop = true, nil
+	s.in.Close() // before the server answers the end, which a reader would take for its own
 	if s.gone {
 		s.out.refuse(net.ErrClosed)
 	} else {
@@ -51,7 +52,6 @@ func (s *conn) shut(end func()) error {
 	}
 	s.stop()
 	s.mu.Unlock()
-	s.in.Close()
 	s.out.deadline.Stop()
 	s.c.closed(s)
 	return nil
@@ -70,7 +70,7 @@ func (c *client) closed(s *conn) {
 	defer c.d.mu.Unlock()
 	delete(c.conns, s)
 	if *s.slot == slotConn {
-		c.move(s.slot, slotUnanswered)
+		c.move(s.slot, slotClosing)
 	}
 }
 

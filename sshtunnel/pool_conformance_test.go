@@ -34,7 +34,7 @@ func TestPoolConformance(t *testing.T) {
 				Dialer: pooled(t, startOurs(t, endpointOptions{})).On("node"), Network: "unix",
 				Listen:  func(t testing.TB) net.Listener { return must(net.Listen("unix", socketPath(t)))(t) },
 				NoReset: true,
-				Refused: deadSocket,
+				Refused: deadSocket, Hang: deafSocket,
 			}
 		})
 	})

@@ -15,7 +15,8 @@ const (
 	slotFree       slot = iota // not there yet, or closed by both sides
 	slotOpening                // a dial waits for the server's answer
 	slotConn                   // a caller holds the conn
-	slotUnanswered             // given up by this side, and the server has not confirmed it
+	slotClosing                // closed by its caller, and the server has not confirmed it
+	slotUnanswered             // given up while it was opened, likewise
 	slots
 )
 
@@ -46,7 +47,14 @@ func (c *client) move(s *slot, to slot) {
 }
 
 // unused reports whether nobody has or waits for a conn. d.mu is held.
-func (c *client) unused() bool { return c.count[slotOpening]+c.count[slotConn] == 0 }
+func (c *client) unused() bool { return c.used() == 0 }
+
+// used is how many channels somebody has or waits for. d.mu is held.
+func (c *client) used() int { return c.count[slotOpening] + c.count[slotConn] }
+
+// left is how many channels this side has given up or closed without the server
+// having confirmed it. d.mu is held.
+func (c *client) left() int { return c.count[slotClosing] + c.count[slotUnanswered] }
 
 // look has watch look at the books.
 func (c *client) look() {
@@ -63,21 +71,21 @@ func (c *client) reserve(s *slot) *dialer.Error {
 	switch {
 	case c.ending || c.worn:
 		return c.d.failed(errGone)
-	case c.count[slotOpening]+c.count[slotConn]+c.count[slotUnanswered] < c.d.cfg.MaxConns:
+	case c.used()+c.left() < c.d.cfg.MaxConns:
 		c.move(s, slotOpening)
 		return nil
 	case c.wear():
 		return c.d.failed(errGone)
 	}
 	return c.d.failed(fmt.Errorf("%w: %d in use, %d more given up but not confirmed by the server", ErrBusy,
-		c.count[slotOpening]+c.count[slotConn], c.count[slotUnanswered]))
+		c.used(), c.left()))
 }
 
 // wear takes the client out of use where most of its channels are of no more use
 // to anybody: a server that does not get rid of them, because their targets hang,
 // must not keep others from being dialed. d.mu is held.
 func (c *client) wear() bool {
-	if 2*c.count[slotUnanswered] < c.d.cfg.MaxConns || len(c.d.worn) >= maxWorn {
+	if 2*c.left() < c.d.cfg.MaxConns || len(c.d.worn) >= maxWorn {
 		return false
 	}
 	c.worn = true

@@ -78,6 +78,6 @@ func (d *Dialer) Status() Status {
 
 // count adds the channels of c.
 func (s *Status) count(c *client) {
-	s.Conns += c.count[slotOpening] + c.count[slotConn]
-	s.Unanswered += c.count[slotUnanswered]
+	s.Conns += c.used()
+	s.Unanswered += c.left()
 }

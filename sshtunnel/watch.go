@@ -65,9 +65,9 @@ func (c *client) checkIdle() time.Duration {
 	c.d.mu.Lock()
 	idle := time.Since(c.idleSince)
 	unused, worn := c.unused(), c.worn
-	// What was written before the last Close has yet to go out, and when the server
-	// has confirmed that, it has.
-	sent := c.count[slotUnanswered] == 0 || idle >= closeLinger
+	// What was written before a Close may have yet to go out. It has when the server
+	// has confirmed the Close.
+	sent := c.count[slotClosing] == 0 || idle >= closeLinger
 	over := unused && sent && (worn || limit > 0 && idle >= limit)
 	if over {
 		c.end(nil) // before anybody can dial through it again
