@@ -44,14 +44,14 @@ func (n *Node) clone() Node {
 
 func checkNodeName(name string) error {
 	if name == "" {
-		return errors.New("Name is empty; want what errors and logs are to call the node")
+		return errors.New("empty; want what errors and logs are to call the node")
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("Name has %d bytes; at most %d are allowed", len(name), maxName)
+		return fmt.Errorf("%d bytes long; at most %d are allowed", len(name), maxName)
 	}
 	for i := range len(name) {
 		if c := name[i]; c <= ' ' || c > '~' {
-			return errors.New("Name: want printable ASCII without spaces, as in node-1")
+			return errors.New("want printable ASCII without spaces, as in node-1")
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func NewNodeList(nodes ...Node) (*NodeList, error) {
 	for i := range nodes {
 		n := nodes[i].clone()
 		for _, err := range l.add(&n) {
-			errs = append(errs, fmt.Errorf("sshtunnel: node %d, %q: %w", i, n.Name, err))
+			errs = append(errs, fmt.Errorf("sshtunnel: node %d, %.40q: %w", i, n.Name, err))
 		}
 		if len(errs) >= maxProblems {
 			break
@@ -115,30 +115,27 @@ func (l *NodeList) find(h nodeHost) *Node {
 
 // add takes n in and returns what is wrong with it.
 func (l *NodeList) add(n *Node) (errs []error) {
-	fail := func(err error) {
+	note := func(field string, err error) {
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("%s: %w", field, err))
 		}
 	}
-	fail(checkNodeName(n.Name))
-	if err := checkServer(n.Address); err != nil {
-		fail(fmt.Errorf("Address %q: %w", n.Address, err))
-	}
-	if n.Name != "" && l.byName[n.Name] != nil {
-		fail(errors.New("another node has that name"))
-	}
-	l.byName[n.Name] = n
+	note("Name", l.addName(n))
+	note(fmt.Sprintf("Address %.80q", n.Address), checkServer(n.Address))
 	for i, host := range n.Hosts {
-		if err := l.addHost(n, host); err != nil {
-			fail(fmt.Errorf("Hosts[%d] %q: %w", i, host, err))
-		}
+		note(fmt.Sprintf("Hosts[%d] %.80q", i, host), l.addHost(n, host))
 	}
 	for i, p := range n.CIDRs {
-		if err := l.addCIDR(n, p); err != nil {
-			fail(fmt.Errorf("CIDRs[%d] %s: %w", i, p, err))
-		}
+		note(fmt.Sprintf("CIDRs[%d] %s", i, p), l.addCIDR(n, p))
 	}
 	return errs
+}
+
+func (l *NodeList) addName(n *Node) error {
+	if err := checkNodeName(n.Name); err != nil {
+		return err
+	}
+	return claim(l.byName, n.Name, n)
 }
 
 func (l *NodeList) addHost(n *Node, host string) error {
@@ -163,7 +160,7 @@ func (l *NodeList) addCIDR(n *Node, p netip.Prefix) error {
 // claim gives key to n unless it is another's.
 func claim[K comparable](of map[K]*Node, key K, n *Node) error {
 	if other := of[key]; other != nil && other != n {
-		return fmt.Errorf("node %q has it, too; a destination lives on one node", other.Name)
+		return fmt.Errorf("node %q has it, too", other.Name)
 	}
 	of[key] = n
 	return nil

@@ -95,10 +95,10 @@ func TestNodeListErrors(t *testing.T) {
 		want  string
 	}{
 		"no nodes":            {nil, "no nodes"},
-		"no name":             {with(func(n *Node) { n.Name = "" }), `node 1, "": Name is empty`},
+		"no name":             {with(func(n *Node) { n.Name = "" }), `node 1, "": Name: empty`},
 		"name with a space":   {with(func(n *Node) { n.Name = "b c" }), "Name: want printable ASCII"},
-		"long name":           {with(func(n *Node) { n.Name = strings.Repeat("n", 254) }), "254 bytes; at most 253"},
-		"name twice":          {with(func(n *Node) { n.Name = "a" }), "another node has that name"},
+		"long name":           {with(func(n *Node) { n.Name = strings.Repeat("n", 254) }), "254 bytes long; at most 253"},
+		"name twice":          {with(func(n *Node) { n.Name = "a" }), `Name: node "a" has it, too`},
 		"no address":          {with(func(n *Node) { n.Address = "" }), `node 1, "b": Address ""`},
 		"address, no port":    {with(func(n *Node) { n.Address = "192.0.2.2" }), `Address "192.0.2.2"`},
 		"host twice":          {with(func(n *Node) { n.Hosts = []string{"x", "A."} }), `Hosts[1] "A.": node "a" has it, too`},

@@ -91,7 +91,7 @@ func TestNodesFileKeepsTheLastGoodList(t *testing.T) {
 		{"[]", "no nodes"},
 		{"- name: node-1\n", `Address ""`},
 		{"- [", "yaml"},
-		{nodesYAML + "- name: node-1\n  address: 192.0.2.3:22\n", "another node has that name"},
+		{nodesYAML + "- name: node-1\n  address: 192.0.2.3:22\n", `Name: node "node-1" has it, too`},
 	} {
 		f.write(c.content)
 		f.expect(2, c.want)

@@ -30,7 +30,7 @@ func parseNodes(data []byte) (*NodeList, error) {
 	for i := range read {
 		n, err := read[i].node()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("node %d, %q: %w", i, read[i].Name, err))
+			errs = append(errs, fmt.Errorf("node %d, %.40q: %w", i, read[i].Name, err))
 			if len(errs) == maxProblems {
 				break
 			}
@@ -51,7 +51,7 @@ func (f *fileNode) node() (Node, error) {
 	for i, text := range f.CIDRs {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return n, fmt.Errorf("cidrs[%d] %q: no network; want one such as 10.244.1.0/24", i, text)
+			return n, fmt.Errorf("cidrs[%d] %.80q: no network; want one such as 10.244.1.0/24", i, text)
 		}
 		n.CIDRs = append(n.CIDRs, p)
 	}

@@ -111,7 +111,7 @@ func TestPoolNodeChanges(t *testing.T) {
 		node := f.node("a", "node-a")
 		nodes := live(t, node)
 		p := f.pool(nodes)
-		c := dial(t, p, "tcp", "node-a:1")
+		dial(t, p, "tcp", "node-a:1")
 		node.Hosts = []string{"node-a", "other"}
 		node.HostKeys = sshtunnel.PinnedKeys(newTestKey(t))
 		update(t, nodes, node)
@@ -128,7 +128,7 @@ func TestPoolNodeChanges(t *testing.T) {
 		node = f.node("a", "node-a")
 		node.User = "other"
 		update(t, nodes, node)
-		c = dial(t, p, "tcp", "node-a:1") // no backoff: it is another client
+		c := dial(t, p, "tcp", "node-a:1") // no backoff: it is another client
 		if all := f.server("a").Logins(); len(all) != 2 || all[1].User != "other" {
 			t.Errorf("%+v", all)
 		}
