@@ -226,6 +226,7 @@ func TestHangingTargetsBlockNobody(t *testing.T) {
 		for _, c := range conns {
 			c.Close()
 		}
+		time.Sleep(2 * time.Second) // the last words of a conn may be on their way
 		synctest.Wait()
 		if s := d.Status(); s.Conns != 1 || s.Unanswered != 0 || s.State != sshtunnel.Connected || server.Conns() != 1 {
 			t.Errorf("the first client stays behind: %+v, %d connections at the server", s, server.Conns())

@@ -35,6 +35,9 @@ func routes(start starter) map[string]func(t *testing.T) dialertest.Fixture {
 				Refused: deadSocket,
 			}
 		},
+		"Pool": func(t *testing.T) dialertest.Fixture {
+			return dialertest.Fixture{Dialer: pooled(t, start(t, endpointOptions{}))}
+		},
 		"TwoBastions": func(t *testing.T) dialertest.Fixture {
 			outer := through(t, start(t, endpointOptions{}))
 			inner := through(t, start(t, endpointOptions{}), via(outer))

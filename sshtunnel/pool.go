@@ -22,8 +22,8 @@ var ErrPoolClosed = errors.New("sshtunnel: pool closed")
 // one it is refused with dialer.ErrNoRoute. It never goes through some other node.
 //
 // When the list of nodes changes, a node that is gone from it, or has another
-// address or user, gets no new dials; connections through it go on, and the last
-// one that ends takes its client along. A refresh that fails, has no node, or has
+// address or user, gets no new dials; connections through it go on, and its client
+// ends a second after the last one. A refresh that fails, has no node, or has
 // too many changes nothing, and is reported by the log, Status and, in time, Ready.
 // What is new is seen at the next dial or question.
 //

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/sshtunnel"
@@ -60,6 +61,7 @@ func TestPoolDialsDuringUpdates(t *testing.T) {
 		}
 		update(t, nodes, all[0])
 		p.Status()
+		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if s := p.Status(); s.Gone != 0 || s.Nodes != 1 {
 			t.Errorf("%+v", s)

@@ -40,6 +40,7 @@ func TestPoolNodeGoes(t *testing.T) {
 		time.Sleep(time.Minute) // it is not for want of time that the client stays
 		talk(t, two, "still here")
 		two.Close()
+		time.Sleep(2 * time.Second)
 		if n := settled(f.server("a").Conns); n != 0 {
 			t.Errorf("%d clients after the last conn", n)
 		}
@@ -67,6 +68,7 @@ func TestPoolIdleNodeGoes(t *testing.T) {
 		if s := settled(p.Status); s.Nodes != 1 {
 			t.Errorf("%+v", s)
 		}
+		time.Sleep(2 * time.Second)
 		if n := settled(f.server("a").Conns); n != 0 || p.Status().Gone != 0 {
 			t.Errorf("%d clients, %+v", n, p.Status())
 		}
@@ -98,6 +100,7 @@ func TestPoolNodeGoesDuringADial(t *testing.T) {
 		c := <-dialed
 		talk(t, c, "made it")
 		c.Close()
+		time.Sleep(2 * time.Second)
 		if n := settled(f.server("a").Conns); n != 0 || p.Status().Gone != 0 {
 			t.Errorf("%d clients, %+v", n, p.Status())
 		}
@@ -222,6 +225,56 @@ func TestPoolBeforeTheFirstList(t *testing.T) {
 		dial(t, p, "tcp", "node-a:1")
 		if err := p.Ready(); err != nil {
 			t.Error(err)
+		}
+		// A Default is there from the beginning.
+		bastion := f.node("bastion")
+		p = f.pool(live(t), func(c *sshtunnel.PoolConfig) { c.Default = &bastion })
+		dial(t, p, "tcp", "node-a:1")
+		if err := p.Ready(); err != nil || f.last("bastion") != "tcp node-a:1" {
+			t.Errorf("ready %v, bastion was asked for %q", err, f.last("bastion"))
+		}
+	})
+}
+
+// slowNodes answers the looks that are held with what was true when they began.
+type slowNodes struct {
+	*sshtunnel.LiveNodes
+	held chan struct{}
+}
+
+func (s *slowNodes) Current() (*sshtunnel.NodeList, error) {
+	list, err := s.LiveNodes.Current()
+	if s.held != nil {
+		<-s.held
+	}
+	return list, err
+}
+
+// A look at the list that takes long brings nothing back that a later one has seen
+// gone.
+func TestPoolSlowLookUndoesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, "a", "b")
+		nodes := &slowNodes{LiveNodes: live(t, f.node("a", "node-a"))}
+		p := f.pool(nodes)
+		held := make(chan struct{})
+		nodes.held = held
+		failed := make(chan error)
+		go func() {
+			_, err := p.DialContext(t.Context(), "tcp", "node-a:1")
+			failed <- err
+		}()
+		synctest.Wait()
+		nodes.held = nil
+		update(t, nodes.LiveNodes, f.node("b", "node-b"))
+		dial(t, p, "tcp", "node-b:1")
+		close(held)
+		if err := <-failed; !errors.Is(err, dialer.ErrNoRoute) {
+			t.Errorf("the dial that looked first: %v", err)
+		}
+		dial(t, p, "tcp", "node-b:1")
+		if n := len(f.server("b").Logins()); n != 1 {
+			t.Errorf("%d handshakes", n)
 		}
 	})
 }

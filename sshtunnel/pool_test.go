@@ -148,7 +148,8 @@ func TestPoolOn(t *testing.T) {
 		f := newFleet(t, "a", "bastion")
 		bastion := f.node("bastion")
 		p := f.pool(list(t, f.node("a")), func(c *sshtunnel.PoolConfig) { c.Default = &bastion })
-		dial(t, p.On("a"), "unix", "/run/a.sock")
+		c := dial(t, p.On("a"), "unix", "/run/a.sock")
+		talk(t, c, "hello")
 		dial(t, p.On("bastion"), "tcp", "127.0.0.1:80")
 		if f.last("a") != "unix /run/a.sock" || f.last("bastion") != "tcp 127.0.0.1:80" {
 			t.Errorf("a was asked for %q, bastion for %q", f.last("a"), f.last("bastion"))

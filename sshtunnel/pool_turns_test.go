@@ -87,6 +87,40 @@ func TestPoolSuspectsLeaveRoom(t *testing.T) {
 	})
 }
 
+// A dead node is known for that even where nobody has the patience to see it fail.
+func TestPoolSuspectsTheGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, nodes, _ := crowd(t, 4)
+		p := f.pool(list(t, nodes...), func(c *sshtunnel.PoolConfig) {
+			c.MaxHandshakes, c.Template.DialTimeout = 2, 2*time.Second
+		})
+		for i := range 4 {
+			refusedDial(t, p, "tcp", fmt.Sprintf("n%d:1", i))
+		}
+		synctest.Wait() // the last handshake is being ended
+		failed := make(chan error)
+		for i := range 4 {
+			go func() {
+				_, err := p.DialContext(t.Context(), "tcp", fmt.Sprintf("n%d:1", i))
+				failed <- err
+			}()
+		}
+		if n := settled(p.Status).Handshakes; n != 1 {
+			t.Errorf("%d handshakes with dead nodes, want 1", n)
+		}
+		begin := time.Now()
+		dial(t, p, "tcp", "healthy:1")
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("a healthy node waited %v for dead ones", waited)
+		}
+		for range 4 {
+			if err := <-failed; err == nil {
+				t.Error("no error")
+			}
+		}
+	})
+}
+
 // Waiting for a turn ends with the caller, and says nothing against the node.
 func TestPoolTurnIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

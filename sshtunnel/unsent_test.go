@@ -18,7 +18,7 @@ import (
 func TestClientEndsBehindItsLastBytes(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, sshtunnel.Config) (d dialer.Dialer, forsake func()){
 		"idle for long enough": func(t *testing.T, cfg sshtunnel.Config) (dialer.Dialer, func()) {
-			cfg.Address, cfg.IdleTimeout = "a:22", time.Nanosecond
+			cfg.Address, cfg.IdleTimeout = "a:22", time.Second
 			return newDialer(t, cfg), func() {}
 		},
 		"node gone": func(t *testing.T, cfg sshtunnel.Config) (dialer.Dialer, func()) {
@@ -48,6 +48,7 @@ func TestClientEndsBehindItsLastBytes(t *testing.T) {
 					Credentials: []sshtunnel.Credentials{sshtunnel.StaticSigners(userKey())},
 				})
 				c := dial(t, d, "tcp", "sink:1")
+				synctest.Wait() // package ssh is done with the handshake: it waits with locks otherwise
 				s.Freeze()
 				const size = 100 << 10 // more than the path to the server holds
 				if n, err := c.Write(make([]byte, size)); n != size || err != nil {
@@ -57,7 +58,7 @@ func TestClientEndsBehindItsLastBytes(t *testing.T) {
 				c.Close()
 				time.Sleep(time.Second)
 				s.Thaw()
-				time.Sleep(time.Second)
+				time.Sleep(3 * time.Second)
 				if n := settled(s.Conns); n != 0 || arrived != size {
 					t.Errorf("%d bytes arrived of %d; %d clients left", arrived, size, n)
 				}
@@ -73,6 +74,7 @@ func TestClientEndsWithoutConfirmation(t *testing.T) {
 		nodes := live(t, f.node("a", "node-a"))
 		p := f.pool(nodes, func(c *sshtunnel.PoolConfig) { c.Template.KeepAlive = -1 })
 		c := dial(t, p, "tcp", "node-a:1")
+		synctest.Wait()
 		f.server("a").Freeze()
 		defer f.server("a").Thaw()
 		update(t, nodes, f.node("b", "node-b"))

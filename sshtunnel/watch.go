@@ -8,6 +8,11 @@ const forever = 100 * 365 * 24 * time.Hour
 // lives is after how many times Config.KeepAlive of silence a server is dead.
 const lives = 3
 
+// farewell is how long a client that takes no dials any more outlives its last conn.
+// Some servers confirm a close before they have passed on what came before it, and
+// drop that when the client goes.
+const farewell = time.Second
+
 // watch ends the client when its server is dead, when it has been idle for long,
 // and when it is worn and unused.
 func (c *client) watch() {
@@ -68,7 +73,10 @@ func (c *client) checkIdle() time.Duration {
 	// What was written before a Close may have yet to go out. It has when the server
 	// has confirmed the Close.
 	sent := c.count[slotClosing] == 0 || idle >= closeLinger
-	over := unused && sent && (worn || limit > 0 && idle >= limit)
+	if worn {
+		limit = farewell
+	}
+	over := unused && sent && limit > 0 && idle >= limit
 	if over {
 		c.end(nil) // before anybody can dial through it again
 	}
@@ -77,10 +85,8 @@ func (c *client) checkIdle() time.Duration {
 	case over:
 		c.s.line.Close()
 		return forever
-	case !unused || limit < 0 && !worn:
+	case !unused || limit < 0:
 		return forever
-	case worn:
-		return closeLinger - idle
 	case idle < limit:
 		return limit - idle
 	}

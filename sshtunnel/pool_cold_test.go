@@ -1,11 +1,8 @@
 package sshtunnel_test
 
 import (
-	"net"
 	"testing"
 
-	"github.com/sallyport/sallyport/dialer"
-	"github.com/sallyport/sallyport/dialer/dialertest"
 	"github.com/sallyport/sallyport/internal/leak"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
@@ -20,24 +17,6 @@ func pooled(t testing.TB, ep endpoint) *sshtunnel.Pool {
 	})}))(t)
 	t.Cleanup(func() { p.Close() })
 	return p
-}
-
-func TestPoolConformance(t *testing.T) {
-	t.Run("Mapped", func(t *testing.T) {
-		dialertest.Run(t, func(t *testing.T) dialertest.Fixture {
-			return dialertest.Fixture{Dialer: pooled(t, startOurs(t, endpointOptions{}))}
-		})
-	})
-	t.Run("OnUnix", func(t *testing.T) {
-		dialertest.Run(t, func(t *testing.T) dialertest.Fixture {
-			return dialertest.Fixture{
-				Dialer: pooled(t, startOurs(t, endpointOptions{})).On("node"), Network: "unix",
-				Listen:  func(t testing.TB) net.Listener { return must(net.Listen("unix", socketPath(t)))(t) },
-				NoReset: true,
-				Refused: deadSocket, Hang: deafSocket,
-			}
-		})
-	})
 }
 
 // 64 dials at once to a cold node make one handshake, and the pool's end leaves
@@ -66,7 +45,6 @@ func TestPoolLeavesNothing(t *testing.T) {
 	if n := len(ep.Logins()); n != 1 {
 		t.Errorf("%d handshakes", n)
 	}
-	var _ dialer.Readier = p
 	p.Close()
 	eventually(t, "descriptors return", func() bool { return leak.Descriptors() <= before+2 })
 }
