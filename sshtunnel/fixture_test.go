@@ -116,7 +116,9 @@ func echoAt(t testing.TB, network, address string) string {
 		t.Fatal(err)
 	}
 	var serving sync.WaitGroup
+	running := make(chan struct{}) // or who counts goroutines may miss this one
 	serving.Go(func() {
+		close(running)
 		for {
 			c, err := ln.Accept()
 			if err != nil {
@@ -128,6 +130,7 @@ func echoAt(t testing.TB, network, address string) string {
 			})
 		}
 	})
+	<-running
 	t.Cleanup(func() {
 		ln.Close()
 		serving.Wait()

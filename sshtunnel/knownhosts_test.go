@@ -305,7 +305,8 @@ func FuzzKnownHosts(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, content string) {
-		content = strings.ReplaceAll(content, "KEY", text)
+		// That one tells upper case from lower, which DNS and OpenSSH do not.
+		content = strings.ReplaceAll(strings.ToLower(content), "key", text)
 		parsed, err := parseKnownHosts([]string{"f"}, [][]byte{[]byte(content)})
 		if err != nil {
 			return
@@ -317,7 +318,7 @@ func FuzzKnownHosts(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := theirs("bastion:22", nowhere, public); err != nil && !strings.Contains(content, "*") && !strings.Contains(content, "B") {
+		if err := theirs("bastion:22", nowhere, public); err != nil {
 			t.Errorf("taken with %q; package knownhosts says %v", content, err)
 		}
 	})

@@ -124,10 +124,7 @@ func thousandChannels(t *testing.T, ep endpoint) {
 	for range 4 {
 		wave(t, d, target, 250)
 	}
-	eventually(t, "goroutines and descriptors to return", func() bool {
-		// The echo's own, and what the server keeps, go with the conns.
-		return len(leak.Goroutines()) <= goroutines && leak.Descriptors() <= descriptors
-	})
+	returned(t, goroutines, descriptors)
 	if s := d.Status(); s.Conns != 0 || s.Unanswered != 0 || s.State != sshtunnel.Connected {
 		t.Errorf("after all were closed the status is %+v", s)
 	}

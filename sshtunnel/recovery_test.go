@@ -3,6 +3,7 @@ package sshtunnel_test
 import (
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,9 +60,7 @@ func killedAndRestarted(t *testing.T, ep endpoint, kill, restart func()) {
 		if s := d.Status(); s.Conns != 0 || s.Err == nil {
 			t.Errorf("with the server down the status is %+v", s)
 		}
-		eventually(t, "goroutines and descriptors to return", func() bool {
-			return len(leak.Goroutines()) <= goroutines && leak.Descriptors() <= descriptors
-		})
+		returned(t, goroutines, descriptors)
 		restart()
 		reaches(t, d, target)
 		goroutines, descriptors = max(goroutines, len(leak.Goroutines())), max(descriptors, leak.Descriptors())
@@ -111,5 +110,22 @@ func TestServerIsFoundAgainByItself(t *testing.T) {
 	})
 	if err := d.Ready(); err != nil {
 		t.Errorf("after a success it is not ready: %v", err)
+	}
+}
+
+// returned waits until there are no more goroutines and descriptors than before.
+func returned(t *testing.T, goroutines, descriptors int) {
+	t.Helper()
+	limit := time.Now().Add(10 * time.Second)
+	for {
+		left, open := leak.Goroutines(), leak.Descriptors()
+		if len(left) <= goroutines && open <= descriptors {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d goroutines and %d descriptors are left, before there were %d and %d:\n%s",
+				len(left), open, goroutines, descriptors, strings.Join(left, "\n\n"))
+		}
+		time.Sleep(time.Millisecond) // polling
 	}
 }
