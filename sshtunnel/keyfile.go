@@ -113,7 +113,7 @@ func (k *KeyFile) parseKey(data []byte) (ssh.Signer, error) {
 		return nil, fmt.Errorf("an RSA key of %d bits: want at least %d", r.N.BitLen(), minRSABits)
 	}
 	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
+	if err != nil || !knownType(signer.PublicKey().Type()) {
 		return nil, errors.New("a type of key that is not supported")
 	}
 	return withoutSHA1(signer)

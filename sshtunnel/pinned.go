@@ -101,7 +101,7 @@ func parsePinned(line string) (KnownKey, error) {
 	}
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
-		return KnownKey{}, errors.New("neither a public key nor a fingerprint SHA256:...")
+		return KnownKey{}, errors.New("neither a public key nor a fingerprint of the form SHA256:BASE64")
 	}
 	if _, ok := key.(*ssh.Certificate); ok || len(options) > 0 {
 		return KnownKey{}, errors.New("want a plain public key, no certificate and no options")

@@ -25,18 +25,17 @@ func (t trust) verify(address string, key ssh.PublicKey) error {
 		refused.Reason, refused.Expected = RevokedKey, []KnownKey{r}
 		return refused
 	}
-	bare := key
-	if cert, ok := key.(*ssh.Certificate); ok {
-		if t.signed(cert) {
-			if refused.Err = checkCertificate(address, cert); refused.Err == nil {
-				return nil
-			}
-			refused.Reason = BadCertificate
+	cert, ok := key.(*ssh.Certificate)
+	switch {
+	case !ok:
+		if find(t.keys, key) {
+			return nil
 		}
-		bare = cert.Key // which may be known by itself, certified or not
-	}
-	if find(t.keys, bare) {
-		return nil
+	case t.signed(cert):
+		if refused.Err = checkCertificate(address, cert); refused.Err == nil {
+			return nil
+		}
+		refused.Reason = BadCertificate
 	}
 	refused.Expected = slices.Concat(t.authorities, t.keys)
 	if len(refused.Expected) == 0 {
