@@ -1,11 +1,12 @@
-// Command ssh measures sshtunnel beside ssh -L, through the same sshd and with
-// the same cipher, and prints a Markdown table with the ratios:
+// Command ssh measures sshtunnel beside ssh -L and beside package ssh alone,
+// through the same sshd and with the same cipher, and prints a Markdown table
+// with the ratios:
 //
 //	go run ./bench/ssh
 //
 // It runs sshd, ssh and a target of its own on loopback, with throwaway keys,
-// and needs a Linux with openssh-server and openssh-client. Both ways take turns
-// in each round, so that what else the machine does meets both; the table has
+// and needs a Linux with openssh-server and openssh-client. The ways take turns in
+// each round, so that what else the machine does meets all; the table has
 // the medians of the rounds. With -profile it also writes what the tunnel's own
 // transfers cost on this side, for go tool pprof.
 package main

@@ -10,12 +10,12 @@ import (
 // table is the medians of results as Markdown, a figure a line.
 func table(w *world, s settings, results []result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d processors, %s, cipher %s; medians of %d rounds. A ratio above 1 means more of it by sshtunnel.\n\n",
+	fmt.Fprintf(&b, "%s, %d processors, %s, cipher %s; medians of %d rounds. A ratio is how much more of it there is than with `+theirs+`.\n\n",
 		w.tunnel.Status().ServerVersion, runtime.NumCPU(), runtime.Version(), s.cipher, s.rounds)
-	fmt.Fprintf(&b, "| | %s | %s | ratio |\n|---|--:|--:|--:|\n", theirs, our)
+	fmt.Fprintf(&b, "| | %s | %s | ratio | %s alone | ratio |\n|---|--:|--:|--:|--:|--:|\n", theirs, our, plain)
 	for _, what := range figures(results) {
-		a, c := median(results, theirs, what), median(results, our, what)
-		fmt.Fprintf(&b, "| %s | %s | %s | %.2f |\n", what, number(a), number(c), c/a)
+		base, tunnel, bare := median(results, theirs, what), median(results, our, what), median(results, plain, what)
+		fmt.Fprintf(&b, "| %s | %s | %s | %.2f | %s | %.2f |\n", what, number(base), number(tunnel), tunnel/base, number(bare), bare/base)
 	}
 	return b.String()
 }

@@ -40,6 +40,7 @@ type world struct {
 const (
 	theirs = "`ssh -L`"
 	our    = "sshtunnel"
+	plain  = "x/crypto/ssh"
 )
 
 func newWorld(ctx context.Context, cipher string) (w *world, err error) {
@@ -81,7 +82,11 @@ func newWorld(ctx context.Context, cipher string) (w *world, err error) {
 		return nil, err
 	}
 	w.ends = append(w.ends, func() { w.tunnel.Close() })
-	w.ways = append(w.ways, forward, way{name: our, dial: dialing(w.tunnel, target)})
+	bare, err := w.startPlain(key, cipher, target)
+	if err != nil {
+		return nil, err
+	}
+	w.ways = append(w.ways, forward, way{name: our, dial: dialing(w.tunnel, target)}, bare)
 	return w, nil
 }
 

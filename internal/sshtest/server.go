@@ -223,7 +223,9 @@ func (s *Server) listen(address string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ln, s.address, s.down = ln, ln.Addr().String(), false
+	running := make(chan struct{}) // or who counts goroutines may miss this one
 	s.running.Go(func() {
+		close(running)
 		for {
 			c, err := ln.Accept()
 			if err != nil {
@@ -232,6 +234,7 @@ func (s *Server) listen(address string) error {
 			s.ServeConn(c)
 		}
 	})
+	<-running
 	return nil
 }
 
