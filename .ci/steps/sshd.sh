@@ -29,5 +29,5 @@ sshd=$(command -v sshd) || fail "openssh-server is installed, and there is no ss
 printf '%s: ' "$sshd"
 ssh -V 2>&1 || true
 
-go vet -tags=sshd ./internal/sshtest ./sshtunnel
-CGO_ENABLED=1 go test -race -tags=sshd -run=SSHD -count=1 -timeout=10m ./internal/sshtest ./sshtunnel
+go vet -tags=sshd ./internal/sshtest ./sshtunnel ./examples/bastion
+CGO_ENABLED=1 go test -race -tags=sshd -run=SSHD -count=1 -timeout=10m ./internal/sshtest ./sshtunnel ./examples/bastion

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -29,21 +28,54 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "node_load1 0.07") }))
-	t.Cleanup(target.Close)
 	dir, key := t.TempDir(), sshtest.NewKey(t)
 	only := sshtest.Options{User: "egress", Keys: []ssh.PublicKey{key.PublicKey()}}
-	s := &site{bastion: sshtest.Start(t, only), node: sshtest.Start(t, only), target: target.URL}
+	s := &site{target: startTarget(t), bastion: sshtest.Start(t, only), node: sshtest.Start(t, only)}
 	s.key = key.Write(t, dir, "id_ed25519")
-	s.knownHosts = filepath.Join(dir, "known_hosts")
-	var lines []string
-	for _, server := range []*sshtest.Server{s.bastion, s.node} {
-		lines = append(lines, knownhosts.Line([]string{server.Addr()}, server.HostKey()))
-	}
-	sshtest.WriteFile(t, s.knownHosts, []byte(strings.Join(lines, "\n")+"\n"))
-	s.nodeFile = filepath.Join(dir, "nodes.yaml")
-	sshtest.WriteFile(t, s.nodeFile, []byte("- name: node-1\n  address: "+s.node.Addr()+"\n  hosts: [127.0.0.1]\n"))
+	s.knownHosts = knownHosts(t, dir, s.bastion, s.node)
+	s.nodeFile = nodesFile(t, dir, s.node)
 	return s
+}
+
+// metrics is what the target says.
+const metrics = "node_load1 0.07"
+
+// startTarget returns the URL of a target.
+func startTarget(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, metrics) }))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// server is an SSH server, ours or OpenSSH's.
+type server interface {
+	Addr() string
+	HostKey() ssh.PublicKey
+}
+
+// knownHosts writes a file with the keys of servers.
+func knownHosts(t *testing.T, dir string, servers ...server) (path string) {
+	t.Helper()
+	var lines string
+	for _, s := range servers {
+		lines += knownLine(s.Addr(), s.HostKey())
+	}
+	path = filepath.Join(dir, "known_hosts")
+	sshtest.WriteFile(t, path, []byte(lines))
+	return path
+}
+
+func knownLine(address string, key ssh.PublicKey) string {
+	return knownhosts.Line([]string{address}, key) + "\n"
+}
+
+// nodesFile writes a list in which all of 127.0.0.1 is on s.
+func nodesFile(t *testing.T, dir string, s server) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, "nodes.yaml")
+	sshtest.WriteFile(t, path, []byte("- name: node-1\n  address: "+s.Addr()+"\n  hosts: [127.0.0.1]\n"))
+	return path
 }
 
 func (s *site) run(t *testing.T, url string, more ...string) (string, error) {
@@ -56,13 +88,13 @@ func (s *site) run(t *testing.T, url string, more ...string) (string, error) {
 func TestRun(t *testing.T) {
 	leak.Check(t)
 	s := newSite(t)
-	if got, err := s.run(t, s.target); err != nil || got != "node_load1 0.07" {
+	if got, err := s.run(t, s.target); err != nil || got != metrics {
 		t.Errorf("through the bastion: %q, %v", got, err)
 	}
 	if n := s.node.Accepted(); n != 0 {
 		t.Errorf("%d connections to the node", n)
 	}
-	if got, err := s.run(t, s.target, "-nodes", s.nodeFile); err != nil || got != "node_load1 0.07" {
+	if got, err := s.run(t, s.target, "-nodes", s.nodeFile); err != nil || got != metrics {
 		t.Errorf("through the bastion and the node: %q, %v", got, err)
 	}
 	if len(s.node.Logins()) != 1 || len(s.bastion.Logins()) != 2 {
