@@ -17,6 +17,7 @@ const lineBuffer = 32 << 10
 type line struct {
 	net.Conn
 	in     *bufio.Reader
+	ack    func() // see quickAcker
 	strict bool // a server that does not offer the strict key exchange is refused
 	offer  offer
 
@@ -30,7 +31,7 @@ type line struct {
 }
 
 func newLine(c net.Conn, strict bool) *line {
-	l := &line{Conn: c, strict: strict, start: time.Now()}
+	l := &line{Conn: c, strict: strict, start: time.Now(), ack: quickAcker(c)}
 	l.in = bufio.NewReaderSize(reading{l}, lineBuffer)
 	return l
 }
@@ -67,6 +68,9 @@ type reading struct{ l *line }
 
 func (r reading) Read(p []byte) (int, error) {
 	n, err := r.l.Conn.Read(p)
+	if n > 0 && n < len(p) {
+		r.l.ack() // while much comes, that is done by itself
+	}
 	if n > 0 {
 		r.l.heard.Store(int64(time.Since(r.l.start)))
 	}
