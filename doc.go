@@ -2,8 +2,8 @@
 //
 // An apiserver, a hosted control plane or a fleet manager hands it a destination
 // and gets back a connection. The library decides which guarded way out to take:
-// straight over verified TLS, or through a reverse tunnel that an agent on the
-// far side has opened. This package holds the tour and an example; the code is
+// straight over verified TLS, through a reverse tunnel that an agent on the far
+// side has opened, or over SSH. This package holds the tour and an example; the code is
 // in the packages below, in the order in which a dial takes them.
 //
 // # The contract
@@ -43,6 +43,15 @@
 // through such a front. The programs konnectivity-server and konnectivity-agent,
 // in the module cmd, are these parts behind upstream's flags.
 //
+// # Over SSH
+//
+// Package sshtunnel dials through SSH servers. Its Dialer keeps one client to one
+// server, opened by the first dial and shared by all; chains of bastions are made
+// of several. Its Pool does that for many nodes: a list says which node each
+// destination lives on, and what lives on none is refused, unless a default was
+// named. Host keys are verified always, by known_hosts files, pinned keys or host
+// certificates.
+//
 // # Verified
 //
 // Package transport puts verified TLS on top of any Dialer, so that it is the
@@ -54,7 +63,8 @@
 // # All of it at work
 //
 // The example embeds the library as a control plane would. The command
-// examples/quickstart shows every class, what is refused, and a rotation.
+// examples/quickstart shows every class, what is refused, and a rotation;
+// examples/bastion goes through a real SSH server.
 //
 // Every constructor checks its configuration and starts nothing. What blocks is
 // called Serve or Run, and owns what it starts. Nothing is global; loggers and

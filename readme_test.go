@@ -23,6 +23,7 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 		{"example_test.go", "embed", 20},
 		{"example_test.go", "runAgent", 16},
 		{"konnectivity/example_test.go", "clusterIdentity", 12},
+		{"example_ssh_test.go", "sshNodes", 15},
 	}
 	blocks := goBlocks(t, "README.md")
 	if len(blocks) != len(examples) {
@@ -36,6 +37,13 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 		if n := len(strings.Split(compiled, "\n")); n > e.lines {
 			t.Errorf("%s takes %d lines, %d at most", e.function, n, e.lines)
 		}
+	}
+}
+
+// The nodes file that the README shows is the one that the example reads.
+func TestReadmeShowsTheNodesFile(t *testing.T) {
+	if !strings.Contains(read(t, "README.md"), "\n```yaml\n"+nodesYAML+"```\n") {
+		t.Errorf("README.md does not show this nodes file:\n%s", nodesYAML)
 	}
 }
 
@@ -85,6 +93,7 @@ func TestReadmeLinks(t *testing.T) {
 func TestExampleLeavesNothing(t *testing.T) {
 	leak.Check(t)
 	Example()
+	Example_ssh()
 }
 
 // goBlocks returns the blocks of Go code in file.

@@ -3,6 +3,8 @@ package transport
 import (
 	"crypto/x509"
 	"fmt"
+
+	"github.com/sallyport/sallyport/internal/reload"
 )
 
 // CAFile is a bundle of authorities that follows its file. It implements
@@ -13,7 +15,7 @@ import (
 // its path, or by writing over it: what counts is its content. A rewrite that
 // cannot be used in full is not used at all and keeps the last good bundle.
 type CAFile struct {
-	bundle *reloader[*x509.CertPool]
+	bundle *reload.Value[*x509.CertPool]
 }
 
 // NewCAFile reads the bundle in file, which the error names when it cannot be
@@ -29,7 +31,7 @@ func NewCAFile(file string, opts FileOptions) (*CAFile, error) {
 		}
 		return newPool(certs), nil
 	}
-	bundle, err := newReloader([]string{file}, maxBundle, parse, opts)
+	bundle, err := reload.New([]string{file}, maxBundle, parse, opts.reload())
 	if err != nil {
 		return nil, fmt.Errorf("transport: CA bundle %w", err)
 	}
@@ -42,7 +44,7 @@ func (f *CAFile) Pool() *x509.CertPool {
 	if f == nil {
 		return nil // a nil *CAFile in a Roots is refused like a nil Roots
 	}
-	return f.bundle.get()
+	return f.bundle.Get()
 }
 
 func newPool(certs []*x509.Certificate) *x509.CertPool {

@@ -1,12 +1,10 @@
 package transport
 
 import (
-	"crypto/sha256"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
+	"log/slog"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/reload"
 )
 
 // Bounds of the files that are read. A bundle may hold hundreds of authorities;
@@ -16,74 +14,47 @@ const (
 	maxPair   = 1 << 20
 )
 
-// FileError says which file is at fault and why. It never holds content of the
-// file. It unwraps to its cause, so errors.Is knows fs.ErrNotExist.
-type FileError struct {
-	File string
-	Err  error
+// DefaultRecheck is how long read content is used before its files are looked
+// at again, where nobody chose.
+const DefaultRecheck = reload.DefaultRecheck
+
+// FileError says which file is at fault and why, in its fields File and Err. It
+// never holds content of the file. It unwraps to its cause, so errors.Is knows
+// fs.ErrNotExist.
+type FileError = reload.FileError
+
+// FileOptions says how files are followed. The zero value is ready to use.
+type FileOptions struct {
+	// Recheck is how long content is used before the files are read again, at
+	// the next handshake after it. Zero means DefaultRecheck, negative means at
+	// every handshake.
+	Recheck time.Duration
+	// Log hears of new and of broken content. Nil is silent.
+	Log *slog.Logger
+	// Trace hears of the same. Nil, and any hook of it, may be left out.
+	Trace *FileTrace
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
 }
 
-// Error returns the file and the cause.
-func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *FileError) Unwrap() error { return e.Err }
-
-// contents is what a set of files held at one look.
-type contents struct {
-	data [][]byte
-	sums []sum
+// FileTrace is a set of hooks, each of which may be nil. They are called on the
+// goroutine of the handshake that found the news, one at a time for each CAFile
+// or KeyPair. They are never given content of a file.
+type FileTrace struct {
+	// Reloaded is called when changed content has been taken, and when content
+	// that had failed to load is good again. For a KeyPair, file is that of the
+	// certificate.
+	Reloaded func(file string)
+	// ReloadFailed is called when a file cannot be used and the last good
+	// content stays: once, until the reason changes or the file is good again.
+	ReloadFailed func(file string, err error)
 }
 
-// sum stands for the content of one file, which for a key is not worth keeping
-// in memory only to compare it.
-type sum = [sha256.Size]byte
-
-// readFiles reads each of files, none larger than limit bytes.
-func readFiles(files []string, limit int64) (contents, error) {
-	var c contents
-	for _, file := range files {
-		data, err := readFile(file, limit)
-		if err != nil {
-			return contents{}, &FileError{File: file, Err: err}
-		}
-		c.data = append(c.data, data)
-		c.sums = append(c.sums, sha256.Sum256(data))
+// reload returns o as package reload knows it.
+func (o FileOptions) reload() reload.Options {
+	r := reload.Options{Recheck: o.Recheck, Log: o.Log, Now: o.Now}
+	if o.Trace != nil {
+		r.Reloaded, r.ReloadFailed = o.Trace.Reloaded, o.Trace.ReloadFailed
 	}
-	return c, nil
-}
-
-// readFile reads a regular file of at most limit bytes. Its errors do not name
-// the file.
-func readFile(file string, limit int64) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, bare(err)
-	}
-	// Opening a FIFO would wait for a writer, in the midst of a handshake.
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, bare(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, bare(err)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("larger than %d bytes", limit)
-	}
-	return data, nil
-}
-
-// bare strips the operation and the path from an error of package os, for a
-// FileError says the path already.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
+	return r
 }

@@ -3,6 +3,8 @@ package transport
 import (
 	"crypto/tls"
 	"fmt"
+
+	"github.com/sallyport/sallyport/internal/reload"
 )
 
 // KeyPair is a certificate with its key that follows its two files. It
@@ -16,7 +18,7 @@ import (
 type KeyPair struct {
 	certFile string
 	keyFile  string
-	pair     *reloader[*tls.Certificate]
+	pair     *reload.Value[*tls.Certificate]
 }
 
 // NewKeyPair reads a PEM certificate chain, leaf first, and its unencrypted
@@ -25,7 +27,7 @@ type KeyPair struct {
 // the file that cannot be used.
 func NewKeyPair(certFile, keyFile string, opts FileOptions) (*KeyPair, error) {
 	p := &KeyPair{certFile: certFile, keyFile: keyFile}
-	pair, err := newReloader([]string{certFile, keyFile}, maxPair, p.parse, opts)
+	pair, err := reload.New([]string{certFile, keyFile}, maxPair, p.parse, opts.reload())
 	if err != nil {
 		return nil, fmt.Errorf("transport: key pair %w", err)
 	}
@@ -39,7 +41,7 @@ func (p *KeyPair) Certificate() *tls.Certificate {
 	if p == nil {
 		return nil // a nil *KeyPair in a Certificates is refused at construction
 	}
-	return p.pair.get()
+	return p.pair.Get()
 }
 
 // GetCertificate is the hook of that name in a server's [tls.Config].

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/sshtunnel"
 	"github.com/sallyport/sallyport/transport"
 )
 
@@ -79,6 +80,9 @@ func reason(err error) string {
 	}
 	if i := strings.LastIndex(words, ": "); i >= 0 {
 		words = words[i+len(": "):]
+	}
+	if ke, ok := errors.AsType[*sshtunnel.HostKeyError](err); ok && ke.Reason == sshtunnel.ChangedKey {
+		words = "the server has another key" // it says which, and they are new in each run
 	}
 	if ok && de.Hop != "" {
 		words = de.Hop + ": " + words

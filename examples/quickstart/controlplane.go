@@ -81,6 +81,7 @@ func (p *controlPlane) makeEgress(w *world) (err error) {
 	t := &w.targets
 	tunnel := selector.Route{Name: "tunnel", Dialer: p.server}
 	straight := selector.Route{Name: "direct", Dialer: &direct.Dialer{Resolver: w.names, Allow: onlyHere}}
+	edge := selector.Class("edge") // a class of our own
 	p.egress, err = selector.New(selector.Config{
 		Rules: []selector.Rule{
 			{Class: selector.Kubelet, Hosts: []string{nodeName}, Ports: []string{t.kubelet.port, t.foreign.port, t.other.port}},
@@ -89,10 +90,12 @@ func (p *controlPlane) makeEgress(w *world) (err error) {
 			{Class: selector.Service, HostSuffixes: []string{".svc.cluster.local"}},
 			{Class: selector.Etcd, Hosts: []string{etcdName}},
 			{Class: selector.ControlPlane, Hosts: []string{webhookName}},
+			{Class: edge, HostSuffixes: []string{".edge"}},
 		},
 		Routes: map[selector.Class]selector.Route{
 			selector.Kubelet: tunnel, selector.Node: tunnel, selector.Pod: tunnel, selector.Service: tunnel,
 			selector.Etcd: straight, selector.ControlPlane: straight,
+			edge: {Name: "ssh", Dialer: w.edge.pool},
 		},
 		Trace: w.witness.selectorTrace(),
 	})

@@ -13,6 +13,7 @@ const (
 	nodeIP     = "127.0.1.1"
 	podIP      = "127.1.0.7"
 	serviceIP  = "127.2.0.10"
+	edgeIP     = "127.3.0.1"
 	podCIDR    = "127.1.0.0/16"
 	serviceNet = "127.2.0.0/16"
 )
@@ -23,9 +24,13 @@ const (
 	serviceName = "web.shop.svc.cluster.local"
 	etcdName    = "etcd-0"
 	webhookName = "webhook.control-plane"
+	siteName    = "site-1"
+	meterName   = "meter.site-1.edge"
+	posedName   = "meter.site-2.edge"
+	lostName    = "meter.site-3.edge"
 )
 
-// hosts is a direct.Resolver that knows the names above and asks nobody. Agents
+// hosts is a direct.Resolver that knows names of the above and asks nobody. Agents
 // have their own view of names; the control plane need not resolve those of a
 // cluster at all.
 type hosts map[string]netip.Addr
@@ -33,6 +38,7 @@ type hosts map[string]netip.Addr
 func newHosts() hosts {
 	return hosts{
 		nodeName:    netip.MustParseAddr(nodeIP),
+		meterName:   netip.MustParseAddr(edgeIP),
 		serviceName: netip.MustParseAddr(serviceIP),
 		etcdName:    netip.MustParseAddr(planeIP),
 		webhookName: netip.MustParseAddr(planeIP),

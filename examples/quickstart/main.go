@@ -1,6 +1,6 @@
-// Command quickstart shows Sallyport in one run: a control plane, two agents and
-// everything they reach, on loopback addresses and with certificates made on the
-// spot.
+// Command quickstart shows Sallyport in one run: a control plane, two agents, an SSH
+// server and everything they reach, on loopback addresses and with certificates and
+// keys made on the spot.
 //
 // It goes to every class of destination by its route, shows what is refused and
 // why, and replaces the authority of the kubelets while a log stream runs. The

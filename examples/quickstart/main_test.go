@@ -14,7 +14,7 @@ import (
 )
 
 // lines are what the table has to say, in order: a class, the beginning of the
-// address, the route, the agent, who was verified and the beginning of the
+// address, the route, the agent or SSH server, who was verified and the beginning of the
 // result.
 var lines = [][6]string{
 	{"kubelet", "node-1:", "tunnel", "node-1", "system:node:node-1 (kubelet CA 1)", "ok: HTTP/2.0"},
@@ -23,12 +23,15 @@ var lines = [][6]string{
 	{"service", "web.shop.svc.cluster.local:", "tunnel", "gateway", "web.shop.svc.cluster.local (service CA)", "ok: "},
 	{"etcd", "etcd-0:", "direct", "-", "etcd-0 (etcd CA)", "ok: put a key and got it back"},
 	{"controlplane", "webhook.control-plane:", "direct", "-", "webhook.control-plane (control plane CA)", "ok: "},
+	{"edge", "meter.site-1.edge:", "ssh", "site-1", "-", "ok: HTTP/1.1"},
 	{"kubelet", "node-1:", "tunnel", "node-1", "-", "refused: tls: certificate signed by unknown authority"},
 	{"kubelet", "node-1:", "tunnel", "node-1", "-", "refused: tls: wrong node, it is system:node:node-2"},
 	{"kubelet", "node-1:", "tunnel", "node-1", "-", "refused: certificate required"},
 	{"pod", "127.1.0.7:", "tunnel", "gateway", "-", "refused: policy via agent gateway: no rule allows port"},
 	{"-", "203.0.113.9:", "-", "-", "-", "refused: select: no rule gives the address a class"},
 	{"-", "127.0.0.1:", "-", "node-1", "-", `refused: it may not claim the host "node-2"`},
+	{"edge", "meter.site-2.edge:", "ssh", "-", "-", "refused: ssh site-2: the server has another key"},
+	{"edge", "meter.site-3.edge:", "ssh", "-", "-", `refused: select: no node has "meter.site-3.edge", and there is no default`},
 	{"kubelet", "node-1:", "tunnel", "node-1", "system:node:node-1 (kubelet CA 1)", "ok: log stream opened"},
 	{"kubelet", "node-1:", "tunnel", "node-1", "system:node:node-1 (kubelet CA 1)", "ok: CA replaced on disk"},
 	{"kubelet", "node-1:", "tunnel", "node-1", "-", "refused: tls: certificate signed by unknown authority"},
@@ -63,7 +66,7 @@ func checkTable(t *testing.T, out string) {
 	}
 	table, verdict, _ := strings.Cut(out, "\n\n")
 	got := strings.Split(table, "\n")[1:]
-	if len(got) != len(lines) || verdict != "17 checks, all as expected\n" {
+	if len(got) != len(lines) || verdict != "20 checks, all as expected\n" {
 		t.Fatalf("%d lines, want %d; verdict %q", len(got), len(lines), verdict)
 	}
 	columns := regexp.MustCompile(` {2,}`)

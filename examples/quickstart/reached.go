@@ -16,6 +16,8 @@ var (
 	toService = way{"service", "tunnel", "gateway"}
 	toEtcd    = way{"etcd", "direct", ""}
 	toWebhook = way{"controlplane", "direct", ""}
+	toMeter   = way{"edge", "ssh", siteName}
+	toNobody  = way{"edge", "ssh", ""}
 )
 
 // reached are the checks of what has to work, a line for each class.
@@ -28,6 +30,7 @@ func (w *world) reached() []check {
 		w.web(t.service, toService, serviceName+" (service CA)", c.services, "https://"+t.service+"/"),
 		{address: t.etcd, want: toEtcd, verified: etcdName + " (etcd CA)", try: w.useEtcd},
 		w.web(t.webhook, toWebhook, webhookName+" (control plane CA)", c.webhooks, "https://"+t.webhook+"/"),
+		w.web(w.edge.meter, toMeter, "", c.plain, "http://"+w.edge.meter+"/"),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/konnectivity"
+	"github.com/sallyport/sallyport/sshtunnel"
 	"github.com/sallyport/sallyport/transport"
 )
 
@@ -27,9 +28,13 @@ func (w *world) refused() []check {
 	unknown.refusal = &refusal{"no class", is(dialer.ErrNoRoute)}
 	stranger := check{address: t.kubelet.address, want: toKubelet, try: w.visitAsStranger}
 	stranger.refusal = &refusal{"we show no certificate", wantsCertificate}
-	rogue := check{address: w.plane.address, want: way{agent: nodeName}, try: w.claimTooMuch}
+	rogue := check{address: w.plane.address, want: way{via: nodeName}, try: w.claimTooMuch}
 	rogue.refusal = &refusal{"an agent claims another's host", is(dialer.ErrDenied)}
-	return []check{foreign, other, stranger, debug, unknown, rogue}
+	posed := w.web(w.edge.posed, toNobody, "", c.plain, "http://"+w.edge.posed+"/")
+	posed.refusal = &refusal{"site-1 in place of site-2", isA[*sshtunnel.HostKeyError]}
+	lost := w.web(w.edge.lost, toNobody, "", c.plain, "http://"+w.edge.lost+"/")
+	lost.refusal = &refusal{"on no node", is(dialer.ErrNoRoute)}
+	return []check{foreign, other, stranger, debug, unknown, rogue, posed, lost}
 }
 
 // visitAsStranger goes to the kubelet without a certificate.
@@ -64,7 +69,7 @@ func (w *world) claimTooMuch(ctx context.Context) (outcome, error) {
 	cfg.Trace = &konnectivity.AgentTrace{
 		TunnelUp: func(string, string) { offer(told, nil) },
 		ConnectFailed: func(_ string, err error) {
-			w.witness.note(w.plane.address, func(v *way) { v.agent = cfg.ID })
+			w.witness.note(w.plane.address, func(v *way) { v.via = cfg.ID })
 			offer(told, err)
 		},
 	}

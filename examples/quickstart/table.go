@@ -34,9 +34,9 @@ func (t *table) failed() (n int) {
 // how many rows failed.
 func (t *table) print(out io.Writer) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "CLASS\tADDRESS\tROUTE\tAGENT\tVERIFIED AS\tRESULT\tTIME")
+	fmt.Fprintln(tw, "CLASS\tADDRESS\tROUTE\tVIA\tVERIFIED AS\tRESULT\tTIME")
 	for _, r := range t.rows {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(r.class), r.address, dash(r.route), dash(r.agent),
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", dash(r.class), r.address, dash(r.route), dash(r.via),
 			dash(r.verified), r.result, r.took.Round(10*time.Microsecond))
 	}
 	if err := tw.Flush(); err != nil {

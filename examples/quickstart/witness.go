@@ -9,12 +9,12 @@ import (
 	"github.com/sallyport/sallyport/konnectivity"
 )
 
-// way is how a connection went: what the selector chose and which agent dialed.
-// Empty fields are steps that were not taken.
-type way struct{ class, route, agent string }
+// way is how a connection went: what the selector chose, and which agent or SSH
+// server dialed. Empty fields are steps that were not taken.
+type way struct{ class, route, via string }
 
 // witness hears of every dial through the trace hooks of the selector and of the
-// agents, so that the table tells what happened and not what was meant to.
+// agents and from the SSH server, so that the table tells what happened and not what was meant to.
 type witness struct {
 	mu   sync.Mutex
 	seen map[string]way // by address
@@ -47,6 +47,11 @@ func (w *witness) selectorTrace() *dialer.Trace {
 // agentTrace notes that the agent dialed.
 func (w *witness) agentTrace(id string) *konnectivity.AgentTrace {
 	return &konnectivity.AgentTrace{DialDone: func(_, address string, _ time.Duration, _ error) {
-		w.note(address, func(v *way) { v.agent = id })
+		w.note(address, func(v *way) { v.via = id })
 	}}
+}
+
+// forwarded notes that the SSH server of a site dialed.
+func (w *witness) forwarded(site string) func(address string) {
+	return func(address string) { w.note(address, func(v *way) { v.via = site }) }
 }

@@ -7,13 +7,14 @@ import (
 	"slices"
 )
 
-// world is all there is in a run: the files, the targets, the control plane and
-// its agents.
+// world is all there is in a run: the files, the targets, the control plane, its
+// agents, and the site that takes SSH.
 type world struct {
 	pki     *pki
 	names   hosts
 	witness *witness
 	targets targets
+	edge    edge
 	plane   *controlPlane
 	clients clients
 	stops   []func() // how to end what was started, in the order it was
@@ -28,6 +29,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	}{
 		{"certificates", w.makePKI},
 		{"targets", w.startTargets},
+		{"edge site", w.startEdge},
 		{"control plane", w.startControlPlane},
 		{"agents", w.startAgents},
 		{"clients", w.makeClients},

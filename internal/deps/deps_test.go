@@ -34,7 +34,7 @@ var budget = map[string]entry{
 	"google.golang.org/grpc":     {why: "Konnectivity's wire is gRPC", floor: "v1.82.1"},
 	"google.golang.org/protobuf": {why: "protowire, to encode Konnectivity's packets by hand"},
 	"github.com/hashicorp/yamux": {why: "the peer that the tests of our own yamux frames speak to", testOnly: true},
-	"go.yaml.in/yaml/v3":         {why: "reading EgressSelectorConfiguration files"},
+	"go.yaml.in/yaml/v3":         {why: "reading the files that programs are configured with: nodes behind SSH, the rules of identities and policies"},
 	"github.com/google/go-cmp":   {why: "readable differences in tests", testOnly: true},
 }
 

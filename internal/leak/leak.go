@@ -31,7 +31,7 @@ type TB interface {
 // the call. Do not use it in parallel tests: they see each other's goroutines.
 func Check(t TB) {
 	t.Helper()
-	before := ids(Goroutines())
+	before := ids(stacks()) // one that has just been started does not name the module yet
 	t.Cleanup(func() {
 		if t.Failed() {
 			return // the failure is the story; a leak behind it is noise
@@ -61,17 +61,8 @@ func wait(before map[string]bool) []string {
 // Goroutines returns the stacks of the goroutines that run this module's code,
 // leaving out those of the testing package and the caller's own.
 func Goroutines() []string {
-	buf := make([]byte, 1<<20)
-	for {
-		n := runtime.Stack(buf, true)
-		if n < len(buf) {
-			buf = buf[:n]
-			break
-		}
-		buf = make([]byte, 2*len(buf))
-	}
 	var out []string
-	for i, g := range strings.Split(string(buf), "\n\n") {
+	for i, g := range stacks() {
 		if i == 0 || strings.Contains(g, "testing.tRunner(") || strings.Contains(g, "testing.(*M).Run(") {
 			continue
 		}
@@ -80,6 +71,18 @@ func Goroutines() []string {
 		}
 	}
 	return out
+}
+
+// stacks returns those of all goroutines, the caller's own first.
+func stacks() []string {
+	buf := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			return strings.Split(string(buf[:n]), "\n\n")
+		}
+		buf = make([]byte, 2*len(buf))
+	}
 }
 
 func ids(gs []string) map[string]bool {

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/sallyport/sallyport/cmd/internal/flags"
-	"github.com/sallyport/sallyport/cmd/internal/yamlfile"
+	"github.com/sallyport/sallyport/internal/yamlfile"
 	"github.com/sallyport/sallyport/konnectivity"
 )
 

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/sallyport/sallyport/cmd/internal/yamlfile"
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/yamlfile"
 	"github.com/sallyport/sallyport/konnectivity"
 )
 

@@ -1,9 +1,10 @@
-// Package yamlfile reads the small YAML files that the programs are configured
-// with.
+// Package yamlfile reads the YAML files that programs are configured with, and
+// JSON, which is nearly all YAML as it is.
 package yamlfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,26 +19,44 @@ import (
 // maxSize bounds a file, in bytes.
 const maxSize = 1 << 20
 
-// Read decodes the one document of the file at path into v. Unknown keys are
-// errors: a rule whose condition is misspelled would say something else than was
-// meant.
+// Read decodes the one document of the file at path into v, as [Decode] does. Its
+// errors name the file.
 func Read(path string, v any) error {
 	data, err := read(path)
 	if err != nil {
 		return err
 	}
-	d := yaml.NewDecoder(bytes.NewReader(data))
+	if err := Decode(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Decode decodes the one document in data into v. Unknown keys are errors: a rule
+// whose condition is misspelled would say something else than was meant.
+func Decode(data []byte, v any) error {
+	d := yaml.NewDecoder(bytes.NewReader(untabbed(data)))
 	d.KnownFields(true)
 	switch err := d.Decode(v); {
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%s: it is empty", path)
+		return errors.New("it is empty")
 	case err != nil:
-		return fmt.Errorf("%s: %w", path, plain(err, v))
+		return plain(err, v)
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: it has more than one document; want one", path)
+		return errors.New("it has more than one document; want one")
 	}
 	return nil
+}
+
+// untabbed returns data, and JSON that is indented with tabs, which YAML does not
+// allow, without its white space.
+func untabbed(data []byte) []byte {
+	var out bytes.Buffer
+	if bytes.IndexByte(data, '\t') < 0 || json.Compact(&out, data) != nil {
+		return data
+	}
+	return out.Bytes()
 }
 
 // What the decoder says in terms of Go's types.

@@ -10,6 +10,11 @@ import (
 func TestRead(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"right":         {"name: a # a comment", ""},
+		"JSON":          {`{"name": "a"}`, ""},
+		"tabbed JSON":   {"{\n\t\"name\": \"a\"\n}\n", ""},
+		"tabbed YAML":   {"name:\n\t- a\n", "yaml"},
+		"JSON key":      {"{\n\t\"nome\": \"a\"\n}", `unknown key "nome"; want name`},
+		"key twice":     {`{"name": "a", "name": "b"}`, "already defined"},
 		"unknown key":   {"nome: a", `line 1: unknown key "nome"; want name`},
 		"list as text":  {"name: [a]", "line 1: a seq; want a text"},
 		"text alone":    {"a", "want keys with their values"},

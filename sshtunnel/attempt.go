@@ -1,0 +1,209 @@
+package sshtunnel
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/dialer"
+)
+
+// attempt is a handshake that dials wait for.
+type attempt struct {
+	ctx     context.Context // ends when nobody waits any more
+	give    context.CancelCauseFunc
+	waiters int           // guarded by Dialer.mu
+	done    chan struct{} // closed once client or err is set
+	client  *client
+	err     *dialer.Error
+}
+
+// errUnwanted is why a handshake ended that nobody waited for any more.
+var errUnwanted = errors.New("sshtunnel: nobody waits for the handshake any more")
+
+// ready returns a client that takes dials, and makes one where there is none.
+// Dials that come meanwhile share the handshake.
+func (d *Dialer) ready(ctx context.Context) (*client, error) {
+	c, a, err := d.join()
+	if c != nil || err != nil {
+		return c, err
+	}
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		d.leave(a)
+		return nil, &dialer.Error{Hop: d.hop(), Err: dialer.CauseOf(ctx, nil)}
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return a.client, nil
+}
+
+// join returns the client, or the attempt to wait for.
+func (d *Dialer) join() (*client, *attempt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, nil, d.failed(ErrClosed)
+	}
+	if d.client != nil {
+		return d.client, nil, nil
+	}
+	if d.attempt == nil {
+		if err := d.waiting(time.Now()); err != nil {
+			return nil, nil, err
+		}
+		d.start()
+	}
+	d.attempt.waiters++
+	return nil, d.attempt, nil
+}
+
+// start begins an attempt. d.mu is held.
+func (d *Dialer) start() {
+	a := &attempt{done: make(chan struct{})}
+	a.ctx, a.give = context.WithCancelCause(d.life)
+	d.attempt = a
+	d.wg.Go(func() {
+		defer a.give(nil)
+		d.try(a)
+	})
+}
+
+// leave gives up waiting for a. The last to leave ends it.
+func (d *Dialer) leave(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.waiters--; a.waiters > 0 {
+		return
+	}
+	a.give(errUnwanted)
+	if d.attempt == a {
+		d.attempt = nil // who comes now wants one that is not being given up
+	}
+}
+
+// try makes the handshake and tells those who wait.
+func (d *Dialer) try(a *attempt) {
+	defer close(a.done)
+	release, err := d.admitted(a.ctx)
+	if err != nil {
+		a.err = d.failed(dialer.CauseOf(a.ctx, err))
+		d.drop(a)
+		return
+	}
+	defer release()
+	s, failure := d.handshake(a.ctx)
+	if failure != nil {
+		a.err = failure
+		d.missed(a, failure)
+		return
+	}
+	d.connected(a, s)
+}
+
+// admitted waits for its turn.
+func (d *Dialer) admitted(ctx context.Context) (release func(), err error) {
+	if d.cfg.Admit == nil {
+		return func() {}, nil
+	}
+	release, err = d.cfg.Admit(ctx)
+	if err == nil && release == nil {
+		release = func() {}
+	}
+	return release, err
+}
+
+// drop forgets a. d.mu is not held.
+func (d *Dialer) drop(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.attempt == a {
+		d.attempt = nil
+	}
+}
+
+// missed notes that a failed. An attempt that was given up says nothing about
+// the server.
+func (d *Dialer) missed(a *attempt, err *dialer.Error) {
+	d.drop(a)
+	if a.ctx.Err() != nil {
+		return
+	}
+	d.log.Warn("handshake failed", "err", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last, d.lastErr = err, err
+	d.leaveAlone()
+}
+
+// leaveAlone starts a backoff. d.mu is held.
+func (d *Dialer) leaveAlone() {
+	if d.cfg.Backoff > 0 {
+		d.retryAt = time.Now().Add(d.backoff.Next())
+	}
+}
+
+// waiting is the error of a dial at a time when the server is left alone, or
+// nil. d.mu is held.
+func (d *Dialer) waiting(now time.Time) error {
+	if d.last == nil || !now.Before(d.retryAt) {
+		return nil
+	}
+	return &dialer.Error{Hop: d.last.Hop, Err: &BackoffError{RetryAt: d.retryAt, Err: d.last.Err}}
+}
+
+// connected makes the client of a, unless nobody wants it any more.
+func (d *Dialer) connected(a *attempt, s *shaken) {
+	c := newClient(d, s)
+	d.mu.Lock()
+	wanted := d.attempt == a && !d.closed
+	if wanted {
+		d.attempt, d.client = nil, c
+		d.last, d.lastErr, d.retryAt = nil, nil, time.Time{}
+		c.run()
+	}
+	d.mu.Unlock()
+	if !wanted {
+		s.conn.Close()
+		s.conn.Wait()
+		a.err = d.failed(dialer.CauseOf(a.ctx, errUnwanted))
+		return
+	}
+	a.client = c
+	d.log.Info("connected", "version", c.version, "hostkey", s.hostKey)
+}
+
+// gone takes a client out that has ended, because of err unless this side ended
+// it.
+func (d *Dialer) gone(c *client, err error) {
+	d.mu.Lock()
+	if d.client == c {
+		d.client = nil
+	}
+	d.worn = slices.DeleteFunc(d.worn, func(w *client) bool { return w == c })
+	if err != nil {
+		d.lastErr = err
+		if !c.proven {
+			// It let the client in and was of no use: that is a failed handshake to
+			// who would try it again and again.
+			d.last = d.failed(err)
+			d.leaveAlone()
+		}
+	}
+	over := d.retired()
+	d.mu.Unlock()
+	if over != nil {
+		defer over()
+	}
+	if err != nil {
+		d.log.Warn("client lost", "err", err)
+	} else {
+		d.log.Info("client closed")
+	}
+	if t := d.cfg.Trace; t != nil && t.ClientClosed != nil {
+		t.ClientClosed(d.cfg.Address, err)
+	}
+}
