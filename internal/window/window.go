@@ -85,6 +85,11 @@ func (w *Window) Consumed(m *Memory, n, most int64, rtt time.Duration) (grant in
 	return grant, took
 }
 
+// nearest is what a shorter round trip counts as. On a machine's own network the
+// wake-ups of busy processes take longer than the road, and a window that knew only
+// the road would have them wait for each other.
+const nearest = 2 * time.Millisecond
+
 // atLeast is how long a reader's speed is measured at least. One that was held up
 // and catches up looks much faster than it is.
 const atLeast = 5 * time.Millisecond
@@ -96,9 +101,9 @@ func (w *Window) want(now time.Time, most int64, rtt time.Duration) int64 {
 	if w.moved < size || spent < atLeast {
 		return 0
 	}
-	slow := float64(size)*float64(spent) >= 4*float64(rtt)*float64(w.moved)
+	slow := float64(size)*float64(spent) >= 4*float64(max(rtt, nearest))*float64(w.moved)
 	w.begin, w.moved = now, 0
-	if slow {
+	if rtt == 0 || slow {
 		return 0
 	}
 	return max(min(size, most-size), 0)
