@@ -18,7 +18,7 @@ type line struct {
 	net.Conn
 	in     *bufio.Reader
 	ack    func() // see quickAcker
-	strict bool // a server that does not offer the strict key exchange is refused
+	strict bool   // a server that does not offer the strict key exchange is refused
 	offer  offer
 
 	start  time.Time
