@@ -66,8 +66,9 @@ type Config struct {
 	// IdleTimeout is how long a client without conns is kept. Zero means
 	// DefaultIdleTimeout, negative means until it ends by itself.
 	IdleTimeout time.Duration
-	// MaxConns bounds the channels at once: open, being opened, and given up
-	// without the server having confirmed it. Dials beyond fail with ErrBusy.
+	// MaxConns bounds the channels of a client at once: open, being opened, and
+	// given up without the server having confirmed it. Dials beyond fail with
+	// ErrBusy, or get another client where most have been given up: see [Dialer].
 	// Zero means DefaultMaxConns; negative is an error.
 	MaxConns int
 

@@ -43,5 +43,6 @@
 //     For unix sockets it says nothing but that it failed, also when its own
 //     rules forbid the socket; this is reported as refused.
 //   - The package below grants each channel 2 MiB of unread bytes. That is what
-//     a conn can hold that nobody reads, and Config.MaxConns bounds how many.
+//     a conn can hold that nobody reads, and Config.MaxConns bounds how many. It
+//     also keeps for each channel the largest packet sent, at most 32 KiB.
 package sshtunnel
