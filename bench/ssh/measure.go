@@ -52,6 +52,9 @@ func measure(ctx context.Context, w *world, way way, s settings) ([]result, erro
 	add(dialP50, float64(took[len(took)/2].Nanoseconds())/1e3)
 	add(dialP99, float64(took[len(took)*99/100].Nanoseconds())/1e3)
 	for _, tr := range transfers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		before := used(w, way)
 		n, spent, err := transfer(ctx, way, tr.what, tr.conns, s.transfer)
 		if err != nil {
