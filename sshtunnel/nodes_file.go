@@ -20,12 +20,13 @@ type NodesFile struct {
 // NewNodesFile reads the list in the file at path, which is YAML or JSON of at most
 // 8 MiB, a list of nodes each with these keys:
 //
-//   - name: node-1
-//     address: 192.0.2.7:22
-//     user: egress
-//     hosts: [node-1, 10.0.0.7]
-//     cidrs: [10.244.1.0/24]
-//     hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA...", "SHA256:..."]
+//	# nodes.yaml
+//	- name: node-1
+//	  address: 192.0.2.7:22
+//	  user: egress
+//	  hosts: [node-1, 10.0.0.7]
+//	  cidrs: [10.244.1.0/24]
+//	  hostKeys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA...", "SHA256:..."]
 //
 // They are the fields of [Node]; the last four may be left out. hostKeys are what
 // [ParsePinnedKeys] reads, a key or fingerprint each. An unknown key, a list that is
