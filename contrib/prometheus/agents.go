@@ -20,8 +20,8 @@ func newAgentsCollector(list func() []konnectivity.AgentInfo) *agentsCollector {
 	}
 	return &agentsCollector{
 		list: list,
-		tunnels: desc("tunnels", "Agents' tunnels by protocol: yamux, grpc with a stream for each connection, "+
-			"or konnectivity with all of them on one.", "protocol"),
+		tunnels: desc("tunnels", "Agents' tunnels by protocol: yamux, grpc with windows for each connection, "+
+			"or konnectivity without, as upstream has it.", "protocol"),
 		rtt:   desc("agent_rtt_seconds", "Last round trip to the agent; of several tunnels, the shortest.", "agent"),
 		conns: desc("agent_connections", "Connections open or being opened through the agent.", "agent"),
 		up:    desc("agent_tunnels", "Tunnels of the agent, draining or not.", "agent", "draining"),

@@ -18,8 +18,8 @@ func newTunnelsCollector(list func() []konnectivity.TunnelInfo) *tunnelsCollecto
 	}
 	return &tunnelsCollector{
 		list: list,
-		tunnels: desc("tunnels", "Tunnels that are up, by protocol: yamux, grpc with a stream for each connection, "+
-			"or konnectivity with all of them on one.", "protocol"),
+		tunnels: desc("tunnels", "Tunnels that are up, by protocol: yamux, grpc with windows for each connection, "+
+			"or konnectivity without, as upstream has it.", "protocol"),
 		up:  desc("server_connected", "1 for each server id that is connected.", "server", "server_id"),
 		rtt: desc("server_rtt_seconds", "Last round trip to the server.", "server", "server_id"),
 	}

@@ -54,8 +54,8 @@ type Session interface {
 // What a tunnel speaks, as its status shows it.
 const (
 	ProtocolYamux   = "yamux"
-	ProtocolWindows = "grpc"         // the same with windows for each connection
-	ProtocolPackets = "konnectivity" // packets on one gRPC stream, as upstream has it
+	ProtocolWindows = "grpc"         // packets on one gRPC stream, with windows for each connection
+	ProtocolPackets = "konnectivity" // the same without, as upstream has it
 )
 
 // Agent is the agent's end of one tunnel. It is started once.
