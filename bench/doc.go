@@ -6,5 +6,6 @@
 // fairness and memory are programs that measure what the load tool cannot: many
 // connections and agents, a bulk stream beside interactive ones, and what
 // connections hold that nobody reads. inprocess serves the tunnel in the load
-// tool's own process. BENCHMARKS.md explains all of it.
+// tool's own process. ssh measures package sshtunnel beside ssh -L. BENCHMARKS.md
+// explains all of it.
 package bench

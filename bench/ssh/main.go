@@ -2,7 +2,7 @@
 // through the same sshd and with the same cipher, and prints a Markdown table
 // with the ratios:
 //
-//	go run ./bench/ssh
+//	cd bench && go run ./ssh
 //
 // It runs sshd, ssh and a target of its own on loopback, with throwaway keys,
 // and needs a Linux with openssh-server and openssh-client. The ways take turns in
