@@ -9,10 +9,10 @@ import (
 // columns are the roads with goals, or beside those, and their titles.
 var columns = []struct{ road, title string }{
 	{yamux, "yamux"},
-	{grpc, "gRPC streams"},
+	{grpc, "gRPC"},
 	{upstreamAgent, "our server, upstream's agent"},
 	{embeddedYamux, "in process, yamux"},
-	{embeddedGRPC, "in process, gRPC streams"},
+	{embeddedGRPC, "in process, gRPC"},
 }
 
 const notMeasured = "not measured"

@@ -13,7 +13,7 @@ type row struct {
 	goals map[string]float64
 }
 
-// goals is what our own ends are to reach, by yamux and by gRPC streams. In
+// goals is what our own ends are to reach, by yamux and by gRPC. In
 // process is held to what yamux is.
 func goals(byYamux, byGRPC float64) map[string]float64 {
 	return map[string]float64{yamux: byYamux, grpc: byGRPC, embeddedYamux: byYamux}
