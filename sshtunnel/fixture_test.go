@@ -57,7 +57,6 @@ type endpointOptions struct {
 	hostCertificate *ssh.Certificate // of the first of hostKeys
 	keys, userCAs   []ssh.PublicKey  // userKey where there are none
 	knobs           sshtest.Knobs    // ours only
-	noForwarding    bool             // OpenSSH only
 }
 
 // starter starts an endpoint and stops it with t's cleanups.

@@ -24,18 +24,21 @@ import (
 // startSSHD is a starter of OpenSSH's servers.
 func startSSHD(t testing.TB, opts endpointOptions) endpoint {
 	t.Helper()
+	return startConfigured(t, opts)
+}
+
+// startConfigured is startSSHD with lines of sshd's own configuration.
+func startConfigured(t testing.TB, opts endpointOptions, config ...string) endpoint {
+	t.Helper()
 	if opts.knobs != (sshtest.Knobs{}) {
 		t.Fatal("sshd has no knobs")
 	}
 	o := sshtest.SSHDOptions{
 		Host: opts.host, HostKeys: opts.hostKeys, HostCertificate: opts.hostCertificate,
-		Keys: opts.keys, UserCAs: opts.userCAs,
+		Keys: opts.keys, UserCAs: opts.userCAs, Config: config,
 	}
 	if len(o.Keys)+len(o.UserCAs) == 0 {
 		o.Keys = []ssh.PublicKey{userKey().PublicKey()}
-	}
-	if opts.noForwarding {
-		o.Config = append(o.Config, "AllowTcpForwarding no", "AllowStreamLocalForwarding no")
 	}
 	return sshtest.StartSSHD(t, o)
 }
@@ -147,7 +150,7 @@ func TestSSHDStopped(t *testing.T) {
 // TestSSHDForbidsForwarding: the server's own configuration is a policy, and no
 // reason to go another way. Of a socket OpenSSH does not say that it is that.
 func TestSSHDForbidsForwarding(t *testing.T) {
-	ep := startSSHD(t, endpointOptions{noForwarding: true})
+	ep := startConfigured(t, endpointOptions{}, "AllowTcpForwarding no", "AllowStreamLocalForwarding no")
 	d := through(t, ep)
 	err := refusedDial(t, d, "tcp", echo(t))
 	if !errors.Is(err, dialer.ErrDenied) || dialer.Retryable(err) {
