@@ -35,6 +35,7 @@ type vector struct {
 	n      int         // of both
 	size   int         // of them together
 	part   *chunk      // the last one, if it is still being filled and stays in the Buffer
+	shared bool        // somebody else writes out a part of one
 	rest   net.Buffers // what WriteTo has not consumed, of bytes
 }
 
@@ -52,6 +53,7 @@ func (b *Buffer) gather() *vector {
 		}
 		v.chunks[v.n], v.bytes[v.n] = c, c.data[c.r:c.w]
 		v.n++
+		v.shared = v.shared || c.lent > 0
 		v.size, b.n = v.size+size, b.n-size
 		if c == b.reserved {
 			c.r, v.part = c.w, c
@@ -79,6 +81,10 @@ func (v *vector) write(w io.Writer) (err error) {
 
 // release gives the memory of everything in v back.
 func (b *Buffer) release(v *vector) {
+	if v.shared || v.part != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+	}
 	for i := range v.n {
 		if c := v.chunks[i]; c != v.part {
 			c.release()
@@ -86,12 +92,10 @@ func (b *Buffer) release(v *vector) {
 		v.chunks[i], v.bytes[i] = nil, nil
 	}
 	if c := v.part; c != nil {
-		b.mu.Lock()
 		if c.lent--; c.done {
 			c.release()
 		}
-		b.mu.Unlock()
 	}
-	v.n, v.size, v.part, v.rest = 0, 0, nil, nil
+	v.n, v.size, v.part, v.shared, v.rest = 0, 0, nil, false, nil
 	vectors.Put(v)
 }
