@@ -42,6 +42,7 @@ func (d *delivery) Ended(err error) {
 // WriteVector writes several pieces.
 func (s *sink) WriteVector(v *net.Buffers) (n int64, err error) {
 	n, s.err = streamconn.WriteVector(s.w, v)
+	s.n += n
 	if s.err == nil && len(*v) > 0 {
 		s.err = io.ErrShortWrite
 	}

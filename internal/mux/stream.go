@@ -70,34 +70,36 @@ func (st *Stream) Read(p []byte) (int, error) {
 
 // WriteTo copies the stream to w without a buffer of its own. An error of w is
 // returned as it is.
-func (st *Stream) WriteTo(w io.Writer) (total int64, err error) {
+func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	out := sink{w: w}
 	for {
 		n, err := st.recv.WriteNext(&out)
-		total += int64(n)
 		if n > 0 {
 			st.consumed(n)
 		}
 		switch {
 		case out.err != nil:
-			return total, out.err
+			return out.n, out.err
 		case err == io.EOF:
-			return total, nil
+			return out.n, nil
 		case err != nil:
-			return total, st.opError("read", err)
+			return out.n, st.opError("read", err)
 		}
 	}
 }
 
-// sink remembers what its writer failed with: some fail with io.EOF, which must
+// sink counts what its writer takes and remembers what that failed with: some fail with io.EOF, which must
 // not pass for the end of the stream.
 type sink struct {
 	w   io.Writer
+	n   int64
 	err error
 }
 
 func (s *sink) Write(p []byte) (n int, err error) {
-	if n, s.err = s.w.Write(p); s.err == nil && n < len(p) {
+	n, s.err = s.w.Write(p)
+	s.n += int64(n)
+	if s.err == nil && n < len(p) {
 		s.err = io.ErrShortWrite
 	}
 	return n, s.err

@@ -6,7 +6,8 @@ import "io"
 // It may be a VectorWriter too.
 type Recipient interface {
 	io.Writer
-	// Took is called behind each Write or WriteVector, with the bytes taken.
+	// Took is called behind each Write or WriteVector, with the bytes that have
+	// left the Buffer: all it was given, also when it has failed.
 	Took(n int)
 	// Ended is called once, last of all, with the error that Read would return
 	// or that Write has returned.

@@ -5,9 +5,10 @@ import (
 	"net"
 )
 
-// WriteNext passes the next unread bytes to w without copying them and returns
-// how many w took: all that are there, up to a bound, in one call where w is a
-// socket or a [VectorWriter]. It waits as Read does; io.EOF is the clean end.
+// WriteNext passes the next unread bytes to w without copying them: all that are
+// there, up to a bound, in one call where w is a socket or a [VectorWriter]. It
+// returns how many have left the Buffer, those included that w has not taken when
+// it failed. It waits as Read does; io.EOF is the clean end.
 func (b *Buffer) WriteNext(w io.Writer) (int, error) {
 	for {
 		if n, err, ok := b.next(w, true); ok {
@@ -36,7 +37,8 @@ func (b *Buffer) next(w io.Writer, wait bool) (n int, err error, ok bool) {
 		b.signal()
 	}
 	b.mu.Unlock()
-	n, err = v.write(w)
+	n = v.size
+	err = v.write(w)
 	b.release(v)
 	return n, err, true
 }

@@ -33,7 +33,9 @@ type vector struct {
 	chunks [maxPieces]*chunk
 	bytes  [maxPieces][]byte
 	n      int         // of both
+	size   int         // of them together
 	part   *chunk      // the last one, if it is still being filled and stays in the Buffer
+	shared bool        // somebody else writes out a part of one
 	rest   net.Buffers // what WriteTo has not consumed, of bytes
 }
 
@@ -43,15 +45,16 @@ var vectors = sync.Pool{New: func() any { return new(vector) }}
 // lends what is readable. b.mu is held.
 func (b *Buffer) gather() *vector {
 	v := vectors.Get().(*vector)
-	for total := 0; b.head != nil && v.n < maxPieces; {
+	for b.head != nil && v.n < maxPieces {
 		c := b.head
 		size := c.w - c.r
-		if size == 0 || v.n > 0 && total+size > maxVector {
+		if size == 0 || v.n > 0 && v.size+size > maxVector {
 			break
 		}
 		v.chunks[v.n], v.bytes[v.n] = c, c.data[c.r:c.w]
 		v.n++
-		total, b.n = total+size, b.n-size
+		v.shared = v.shared || c.lent > 0
+		v.size, b.n = v.size+size, b.n-size
 		if c == b.reserved {
 			c.r, v.part = c.w, c
 			c.lent++
@@ -66,17 +69,22 @@ func (b *Buffer) gather() *vector {
 }
 
 // write writes v to w in one call if w can.
-func (v *vector) write(w io.Writer) (int, error) {
+func (v *vector) write(w io.Writer) (err error) {
 	if v.n == 1 {
-		return w.Write(v.bytes[0])
+		_, err = w.Write(v.bytes[0])
+		return err
 	}
 	v.rest = v.bytes[:v.n]
-	n, err := WriteVector(w, &v.rest)
-	return int(n), err
+	_, err = WriteVector(w, &v.rest)
+	return err
 }
 
 // release gives the memory of everything in v back.
 func (b *Buffer) release(v *vector) {
+	if v.shared || v.part != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+	}
 	for i := range v.n {
 		if c := v.chunks[i]; c != v.part {
 			c.release()
@@ -84,12 +92,10 @@ func (b *Buffer) release(v *vector) {
 		v.chunks[i], v.bytes[i] = nil, nil
 	}
 	if c := v.part; c != nil {
-		b.mu.Lock()
 		if c.lent--; c.done {
 			c.release()
 		}
-		b.mu.Unlock()
 	}
-	v.n, v.part, v.rest = 0, nil, nil
+	v.n, v.size, v.part, v.shared, v.rest = 0, 0, nil, false, nil
 	vectors.Put(v)
 }

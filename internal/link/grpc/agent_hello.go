@@ -54,7 +54,7 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(finished{}),
 		grpc.WithDefaultCallOptions(
 			grpc.ForceCodecV2(wire.Codec{}),
-			grpc.MaxCallRecvMsgSize(wire.MaxMessage),
+			grpc.MaxCallRecvMsgSize(a.maxMessage()),
 			grpc.MaxRetryRPCBufferSize(1), // nothing is to be sent twice, so nothing is to be kept
 		),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
@@ -66,10 +66,22 @@ func (a *Agent) newClient() (*grpc.ClientConn, error) {
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent(a.Hello.Software),
 	}
-	if !a.Plain && !a.NoWindows {
+	if a.mayWindow() {
 		opts = append(opts, grpc.WithStaticStreamWindowSize(roadWindow), grpc.WithStaticConnWindowSize(roadWindow))
 	}
 	return grpc.NewClient("passthrough:///"+authority(a.conn.Conn), opts...)
+}
+
+// mayWindow reports whether the tunnel may have windows. The server agrees to them, or
+// there is no tunnel.
+func (a *Agent) mayWindow() bool { return !a.Plain && !a.NoWindows }
+
+// maxMessage is larger for upstream's servers, which send what they like.
+func (a *Agent) maxMessage() int {
+	if a.mayWindow() {
+		return maxMessage
+	}
+	return wire.MaxMessage
 }
 
 // authority names the server in requests, as it was named in the TLS handshake.
@@ -108,7 +120,7 @@ func (a *Agent) hello() error {
 		cancel()
 		return err
 	}
-	if !a.Plain && !a.NoWindows && !slices.Contains(reply.Features, featureWindows) {
+	if a.mayWindow() && !slices.Contains(reply.Features, featureWindows) {
 		cancel()
 		return fmt.Errorf("hello: the server offers %w", errNoWindows)
 	}

@@ -30,6 +30,9 @@ func (s *Session) serveConnect(stream grpc.ServerStream) error {
 	}
 	s.draining.Store(hello.Draining)
 	s.l.Up(s, hello)
+	if s.conn.known != nil {
+		close(s.conn.known) // what it sends is taken off the stream from now on
+	}
 	err = s.carry(stream.Context())
 	s.fail(s.reason(err))
 	s.l.Down(s, s.why())

@@ -54,6 +54,10 @@ const (
 	// large that it holds nobody up on any road, since what comes is taken off the
 	// stream at once.
 	roadWindow = 32 << 20
+	// maxStrange is how much is read of an agent before it is taken, which needs its
+	// hello alone: with HTTP/2's window anybody could leave 32 MiB with us while
+	// Authorize asks who it is.
+	maxStrange = 256 << 10
 	// readBuffer is none: TLS has the record at hand that a frame is read from, and
 	// whatever lies between costs one more copy.
 	readBuffer = 0

@@ -47,11 +47,15 @@ type Session struct {
 var _ link.Session = (*Session)(nil)
 
 func newSession(l *Server, conn net.Conn) *Session {
-	return &Session{
+	s := &Session{
 		l: l, conn: watch(conn),
 		connected: make(chan struct{}), served: make(chan struct{}),
 		closing: make(chan struct{}), done: make(chan struct{}),
 	}
+	if !l.NoWindows {
+		s.conn.known, s.conn.strange = make(chan struct{}), maxStrange
+	}
+	return s
 }
 
 // fail ends the tunnel because of err, and every dial and connection with it.

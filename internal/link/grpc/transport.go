@@ -47,6 +47,11 @@ type watched struct {
 	gone   chan struct{}
 	ending sync.Once
 
+	// known, where it is not nil, is closed once it is known who the peer is. Until
+	// then it is heard for strange bytes more.
+	known   chan struct{}
+	strange int // of the one who reads
+
 	mu  sync.Mutex
 	err error // of the first failure, or why it was closed
 }
@@ -58,7 +63,8 @@ func watch(c net.Conn) *watched {
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
+	n, err := w.Conn.Read(w.hearing(p))
+	w.strange -= n
 	if n > 0 {
 		w.heard.Store(time.Now().UnixNano())
 	}
@@ -66,6 +72,26 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.blame(err)
 	}
 	return n, err
+}
+
+// hearing returns what of p may be read into now, and waits while that is nothing.
+func (w *watched) hearing(p []byte) []byte {
+	if w.known == nil {
+		return p
+	}
+	select {
+	case <-w.known:
+		return p
+	default:
+	}
+	if w.strange > 0 {
+		return p[:min(len(p), w.strange)]
+	}
+	select {
+	case <-w.known:
+	case <-w.gone:
+	}
+	return p
 }
 
 func (w *watched) Write(p []byte) (int, error) {
