@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,15 +51,34 @@ func (d *Dialer) shake(ctx context.Context) (*shaken, *dialer.Error) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	p := &proof{cfg: &d.cfg, ctx: ctx, log: d.log}
 	conn, channels, requests, err := ssh.NewClientConn(l, d.cfg.Address, p.config())
+	s := &shaken{line: l, conn: conn, channels: channels, requests: requests, hostKey: p.shown()}
 	if !stop() && err == nil {
-		conn.Close()
+		s.discard()
 		err = ctx.Err()
 	}
 	if err != nil {
 		l.Close()
 		return nil, d.failed(p.explain(ctx, err))
 	}
-	return &shaken{line: l, conn: conn, channels: channels, requests: requests, hostKey: p.shown()}, nil
+	return s, nil
+}
+
+// discard ends a connection that no client was made of, and waits for the end. What
+// the server has asked for meanwhile is drained, or package ssh would wait for
+// somebody to take it.
+func (s *shaken) discard() {
+	var draining sync.WaitGroup
+	draining.Go(func() {
+		for range s.requests {
+		}
+	})
+	draining.Go(func() {
+		for range s.channels {
+		}
+	})
+	s.line.Close()
+	s.conn.Wait()
+	draining.Wait()
 }
 
 // unreached is the error of Via. To who dials through the server, the server is
