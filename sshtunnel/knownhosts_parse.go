@@ -26,8 +26,8 @@ func parseKnownHosts(files []string, data [][]byte) (*knownFile, error) {
 			return nil, &reload.FileError{File: file, Err: err}
 		}
 	}
-	if len(f.lines) == 0 {
-		return nil, &reload.FileError{File: files[0], Err: errors.New("holds no host key")}
+	if len(f.lines)+len(f.revoked) == 0 {
+		return nil, &reload.FileError{File: files[0], Err: errNoHostKey}
 	}
 	return f, nil
 }

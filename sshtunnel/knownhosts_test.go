@@ -268,6 +268,21 @@ func TestKnownHostsReload(t *testing.T) {
 	}
 }
 
+// TestKnownHostsOfRevocationsAlone: what has been revoked is not trusted on because
+// nothing else is left.
+func TestKnownHostsOfRevocationsAlone(t *testing.T) {
+	key := sshtest.NewKey(t).PublicKey()
+	file := knownHostsFile(t, hostLine(key, "bastion"))
+	k, err := NewKnownHosts([]string{file}, FileOptions{Recheck: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshtest.WriteFile(t, file, []byte(hostLine(key, "@revoked", "*")))
+	if hk, ok := errors.AsType[*HostKeyError](k.Verify("bastion:22", nowhere, key)); !ok || hk.Reason != RevokedKey {
+		t.Errorf("got %v; want it revoked", hk)
+	}
+}
+
 func TestKnownHostsAlgorithms(t *testing.T) {
 	k := mustKnownHosts(t,
 		hostLine(sshtest.NewECDSAKey(t).PublicKey(), "one"),
