@@ -198,7 +198,20 @@ func (p *proof) explain(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the server hung up during the handshake: %w", dialer.ErrReset)
 	}
-	return &handshakeError{err}
+	return &handshakeError{err, p.wanted(err)}
+}
+
+// wanted tells which keys are known of a server that has none of their types to
+// show, as after a change of its key for one of another type.
+func (p *proof) wanted(err error) string {
+	k, ok := p.cfg.HostKeys.(knower)
+	if n, is := errors.AsType[*ssh.AlgorithmNegotiationError](err); !ok || !is || n.What != "host key" {
+		return ""
+	}
+	if keys := k.known(p.cfg.Address); len(keys) > 0 {
+		return "; expected " + list(keys)
+	}
+	return ""
 }
 
 // refusedByWords tells a refused authentication, for which package ssh has words
@@ -211,7 +224,10 @@ func refusedByWords(err error) bool {
 
 // handshakeError is any other error of package ssh or of a caller's HostKeys,
 // cut to a length that fits a log: it may list what the server offers.
-type handshakeError struct{ err error }
+type handshakeError struct {
+	err    error
+	wanted string // see there
+}
 
 func (e *handshakeError) Error() string {
 	const most = 1024
@@ -219,7 +235,7 @@ func (e *handshakeError) Error() string {
 	if len(text) > most {
 		text = text[:most] + "..."
 	}
-	return text
+	return text + e.wanted
 }
 
 // Unwrap leaves out what would pass for a denied destination.

@@ -74,6 +74,14 @@ func (k *KnownHosts) Algorithms(address string) []string {
 	return t.algorithms()
 }
 
+func (k *KnownHosts) known(address string) []KnownKey {
+	t, err := k.trust(address)
+	if err != nil {
+		return nil
+	}
+	return t.known()
+}
+
 func (k *KnownHosts) trust(address string) (trust, error) {
 	if err := k.check(); err != nil {
 		return trust{}, err

@@ -37,12 +37,15 @@ func (t trust) verify(address string, key ssh.PublicKey) error {
 		}
 		refused.Reason = BadCertificate
 	}
-	refused.Expected = slices.Concat(t.authorities, t.keys)
+	refused.Expected = t.known()
 	if len(refused.Expected) == 0 {
 		refused.Reason = UnknownHost
 	}
 	return refused
 }
+
+// known returns the keys that do.
+func (t trust) known() []KnownKey { return slices.Concat(t.authorities, t.keys) }
 
 // isRevoked looks for key, for the key in a certificate, and for its signer: the
 // word of a revoked authority is worth nothing.
