@@ -290,8 +290,8 @@ func TestKnownHostsAlgorithms(t *testing.T) {
 		hostLine(rsaKey(t, 2048).PublicKey(), "three"))
 	for address, want := range map[string][]string{
 		"one:22":   {ssh.KeyAlgoECDSA256},
-		"two:22":   certificates(),
-		"three:22": {ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256},
+		"two:22":   append(certificates(), ssh.CertAlgoRSAv01),
+		"three:22": {ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA},
 		"four:22":  nil,
 	} {
 		if got := k.Algorithms(address); !slices.Equal(got, want) {
