@@ -167,8 +167,7 @@ func (d *Dialer) connected(a *attempt, s *shaken) {
 	}
 	d.mu.Unlock()
 	if !wanted {
-		s.conn.Close()
-		s.conn.Wait()
+		s.discard()
 		a.err = d.failed(dialer.CauseOf(a.ctx, errUnwanted))
 		return
 	}

@@ -103,13 +103,14 @@ func (s *conn) end(err error) {
 // file, the close of the channel and the loss of the connection alike, and not
 // in which order they came:
 //
-//   - A lost connection is a reset, whatever came before it.
+//   - A lost connection is a reset, whatever came before it; and so is one on which
+//     somebody has changed a byte.
 //   - While the channel is not closed there was an end of file.
 //   - A closed channel had no end of file, or both came together. They do at the
 //     end of a connection whose other direction this side had ended; otherwise
 //     nobody who takes the bytes of this side closes the channel.
 func (s *conn) howItEnded() error {
-	if s.c.s.line.failed.Load() {
+	if !s.c.s.line.goesOn() {
 		return s.lost()
 	}
 	if s.out.ended() {

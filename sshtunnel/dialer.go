@@ -79,6 +79,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	begin := time.Now()
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
+		if dialer.KindOf(err) == dialer.Canceled && ctx.Err() == nil && d.life.Err() != nil {
+			err = d.failed(ErrClosed) // it was not the caller who gave up
+		}
 		err = dialer.Annotate(dialer.Wrap(err, d.hop(), network, address), "", "", network, address)
 	}
 	if t := d.cfg.Trace; t != nil && t.DialDone != nil {

@@ -82,6 +82,9 @@ func TestOldAlgorithms(t *testing.T) {
 		{"RSA with SHA-1", sshtest.Options{HostKeys: []ssh.Signer{sha1}}, func(c *sshtunnel.Config) {
 			c.HostKeyAlgorithms = []string{ssh.KeyAlgoRSA}
 		}},
+		{"RSA with SHA-1 as the last resort", sshtest.Options{HostKeys: []ssh.Signer{sha1}}, func(c *sshtunnel.Config) {
+			c.HostKeyAlgorithms = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSA}
+		}},
 		{"group 14 with SHA-1", only(func(c *ssh.Config) { c.KeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1} }), func(c *sshtunnel.Config) {
 			c.SSH = &ssh.Config{KeyExchanges: []string{ssh.InsecureKeyExchangeDH14SHA1}}
 		}},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,15 +51,34 @@ func (d *Dialer) shake(ctx context.Context) (*shaken, *dialer.Error) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	p := &proof{cfg: &d.cfg, ctx: ctx, log: d.log}
 	conn, channels, requests, err := ssh.NewClientConn(l, d.cfg.Address, p.config())
+	s := &shaken{line: l, conn: conn, channels: channels, requests: requests, hostKey: p.shown()}
 	if !stop() && err == nil {
-		conn.Close()
+		s.discard()
 		err = ctx.Err()
 	}
 	if err != nil {
 		l.Close()
 		return nil, d.failed(p.explain(ctx, err))
 	}
-	return &shaken{line: l, conn: conn, channels: channels, requests: requests, hostKey: p.shown()}, nil
+	return s, nil
+}
+
+// discard ends a connection that no client was made of, and waits for the end. What
+// the server has asked for meanwhile is drained, or package ssh would wait for
+// somebody to take it.
+func (s *shaken) discard() {
+	var draining sync.WaitGroup
+	draining.Go(func() {
+		for range s.requests {
+		}
+	})
+	draining.Go(func() {
+		for range s.channels {
+		}
+	})
+	s.line.Close()
+	s.conn.Wait()
+	draining.Wait()
 }
 
 // unreached is the error of Via. To who dials through the server, the server is
@@ -178,7 +198,20 @@ func (p *proof) explain(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the server hung up during the handshake: %w", dialer.ErrReset)
 	}
-	return &handshakeError{err}
+	return &handshakeError{err, p.wanted(err)}
+}
+
+// wanted tells which keys are known of a server that has none of their types to
+// show, as after a change of its key for one of another type.
+func (p *proof) wanted(err error) string {
+	k, ok := p.cfg.HostKeys.(knower)
+	if n, is := errors.AsType[*ssh.AlgorithmNegotiationError](err); !ok || !is || n.What != "host key" {
+		return ""
+	}
+	if keys := k.known(p.cfg.Address); len(keys) > 0 {
+		return "; expected " + list(keys)
+	}
+	return ""
 }
 
 // refusedByWords tells a refused authentication, for which package ssh has words
@@ -191,7 +224,10 @@ func refusedByWords(err error) bool {
 
 // handshakeError is any other error of package ssh or of a caller's HostKeys,
 // cut to a length that fits a log: it may list what the server offers.
-type handshakeError struct{ err error }
+type handshakeError struct {
+	err    error
+	wanted string // see there
+}
 
 func (e *handshakeError) Error() string {
 	const most = 1024
@@ -199,7 +235,7 @@ func (e *handshakeError) Error() string {
 	if len(text) > most {
 		text = text[:most] + "..."
 	}
-	return text
+	return text + e.wanted
 }
 
 // Unwrap leaves out what would pass for a denied destination.

@@ -22,3 +22,8 @@ type HostKeys interface {
 // holder is a HostKeys that can be found to be empty, or unable to tell about an
 // address, before the first handshake.
 type holder interface{ check() error }
+
+// knower is a HostKeys that can tell which keys it expects at an address.
+type knower interface {
+	known(address string) []KnownKey
+}

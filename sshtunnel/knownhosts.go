@@ -14,6 +14,8 @@ import (
 // maxKnownHosts bounds each known_hosts file.
 const maxKnownHosts = 4 << 20
 
+var errNoHostKey = errors.New("holds no host key")
+
 // KnownHosts is a set of known_hosts files that is followed. It implements
 // [HostKeys], starts no goroutine and needs no Close. It is safe for concurrent
 // use.
@@ -35,8 +37,8 @@ type KnownHosts struct {
 // NewKnownHosts reads files, which together must hold at least one key that is
 // not revoked; each may have at most 4 MiB. The error names the file and the
 // line. The files are followed as opts says: changes count at the next handshake,
-// and what is then damaged or holds no key is not used and keeps the last good
-// content.
+// and what is then damaged or empty is not used and keeps the last good content.
+// Revocations alone are not empty: nobody is trusted then.
 func NewKnownHosts(files []string, opts FileOptions) (*KnownHosts, error) {
 	if len(files) == 0 {
 		return nil, errors.New("sshtunnel: known_hosts: no file is named")
@@ -46,6 +48,9 @@ func NewKnownHosts(files []string, opts FileOptions) (*KnownHosts, error) {
 	v, err := reload.New(files, maxKnownHosts, parse, opts.reload())
 	if err != nil {
 		return nil, fmt.Errorf("sshtunnel: known_hosts: %w", err)
+	}
+	if len(v.Get().lines) == 0 {
+		return nil, fmt.Errorf("sshtunnel: known_hosts: %w", &FileError{File: files[0], Err: errNoHostKey})
 	}
 	return &KnownHosts{files: v}, nil
 }
@@ -67,6 +72,14 @@ func (k *KnownHosts) Algorithms(address string) []string {
 		return nil
 	}
 	return t.algorithms()
+}
+
+func (k *KnownHosts) known(address string) []KnownKey {
+	t, err := k.trust(address)
+	if err != nil {
+		return nil
+	}
+	return t.known()
 }
 
 func (k *KnownHosts) trust(address string) (trust, error) {

@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"encoding/base64"
 	"errors"
 	"net"
 	"os"
@@ -189,18 +190,22 @@ func TestKnownHostsDamaged(t *testing.T) {
 	blob := strings.Fields(string(ssh.MarshalAuthorizedKey(key)))[1]
 	cert := sshtest.HostCertificate(t, sshtest.NewKey(t), sshtest.NewKey(t), "x").PublicKey()
 	for name, line := range map[string]string{
-		"no key":          "bastion ssh-ed25519\n",
-		"not base64":      "bastion ssh-ed25519 !!!\n",
-		"cut off":         "bastion ssh-ed25519 " + blob[:20] + "\n",
-		"another type":    "bastion ecdsa-sha2-nistp256 " + blob + "\n",
-		"unknown marker":  hostLine(key, "@trusted", "bastion"),
-		"marker alone":    "@revoked\n",
-		"damaged hash":    hostLine(key, "|1|AAAA|AAAA"),
-		"unknown hash":    hostLine(key, "|2|AAAA|AAAA"),
-		"empty negation":  hostLine(key, "!"),
-		"no host":         hostLine(key, ","),
-		"revoked cert":    hostLine(cert, "@revoked", "*"),
-		"damaged revoked": "@revoked * ssh-ed25519 " + blob[:40] + "\n",
+		"no key":           "bastion ssh-ed25519\n",
+		"not base64":       "bastion ssh-ed25519 !!!\n",
+		"cut off":          "bastion ssh-ed25519 " + blob[:20] + "\n",
+		"another type":     "bastion ecdsa-sha2-nistp256 " + blob + "\n",
+		"unknown marker":   hostLine(key, "@trusted", "bastion"),
+		"marker alone":     "@revoked\n",
+		"damaged hash":     hostLine(key, "|1|AAAA|AAAA"),
+		"unknown hash":     hostLine(key, "|2|AAAA|AAAA"),
+		"empty negation":   hostLine(key, "!"),
+		"no host":          hostLine(key, ","),
+		"revoked cert":     hostLine(cert, "@revoked", "*"),
+		"byte order mark":  hostLine(key, "\ufeff@revoked", "*"),
+		"marker behind":    hostLine(key, "bastion", "@revoked"),
+		"misspelled type":  "@revoked * ssh-ed25591 " + blob + "\n",
+		"type in capitals": "@revoked * SSH-ED25519 " + blob + "\n",
+		"damaged revoked":  "@revoked * ssh-ed25519 " + blob[:40] + "\n",
 	} {
 		file := knownHostsFile(t, good, line)
 		_, err := NewKnownHosts([]string{file}, FileOptions{})
@@ -209,7 +214,8 @@ func TestKnownHostsDamaged(t *testing.T) {
 		}
 	}
 	// Types that no server can use are none of it.
-	mustKnownHosts(t, good, "bastion ssh-dss AAAA\n", "bastion 1024 35 1234\n", "@revoked * ssh-dss AAAA\n", hostLine(cert, "bastion"))
+	dss := base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x07ssh-dss..."))
+	mustKnownHosts(t, good, "bastion ssh-dss "+dss+"\n", "bastion 1024 35 1234\n", "@revoked * ssh-dss "+dss+"\n", hostLine(cert, "bastion"))
 	for name, lines := range map[string][]string{"empty": {""}, "comments": {"# nothing\n"}, "revocations alone": {hostLine(key, "@revoked", "*")}} {
 		if _, err := NewKnownHosts([]string{knownHostsFile(t, lines...)}, FileOptions{}); err == nil {
 			t.Errorf("%s: taken for a file of host keys", name)
@@ -262,6 +268,21 @@ func TestKnownHostsReload(t *testing.T) {
 	}
 }
 
+// TestKnownHostsOfRevocationsAlone: what has been revoked is not trusted on because
+// nothing else is left.
+func TestKnownHostsOfRevocationsAlone(t *testing.T) {
+	key := sshtest.NewKey(t).PublicKey()
+	file := knownHostsFile(t, hostLine(key, "bastion"))
+	k, err := NewKnownHosts([]string{file}, FileOptions{Recheck: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshtest.WriteFile(t, file, []byte(hostLine(key, "@revoked", "*")))
+	if hk, ok := errors.AsType[*HostKeyError](k.Verify("bastion:22", nowhere, key)); !ok || hk.Reason != RevokedKey {
+		t.Errorf("got %v; want it revoked", hk)
+	}
+}
+
 func TestKnownHostsAlgorithms(t *testing.T) {
 	k := mustKnownHosts(t,
 		hostLine(sshtest.NewECDSAKey(t).PublicKey(), "one"),
@@ -269,8 +290,8 @@ func TestKnownHostsAlgorithms(t *testing.T) {
 		hostLine(rsaKey(t, 2048).PublicKey(), "three"))
 	for address, want := range map[string][]string{
 		"one:22":   {ssh.KeyAlgoECDSA256},
-		"two:22":   certificates(),
-		"three:22": {ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256},
+		"two:22":   append(certificates(), ssh.CertAlgoRSAv01),
+		"three:22": {ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA},
 		"four:22":  nil,
 	} {
 		if got := k.Algorithms(address); !slices.Equal(got, want) {

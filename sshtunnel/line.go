@@ -26,6 +26,10 @@ type line struct {
 	wrote  atomic.Int64 // when the Write began that goes on, likewise; zero when none does
 	failed atomic.Bool  // nothing more comes
 
+	turn   sync.Mutex // guards what follows
+	turned *sync.Cond // broadcast when inRead or failed has become true
+	inRead bool       // package ssh wants more
+
 	closing  sync.Once
 	closeErr error
 }
@@ -33,12 +37,15 @@ type line struct {
 func newLine(c net.Conn, strict bool) *line {
 	l := &line{Conn: c, strict: strict, start: time.Now(), ack: quickAcker(c)}
 	l.in = bufio.NewReaderSize(reading{l}, lineBuffer)
+	l.turned = sync.NewCond(&l.turn)
 	return l
 }
 
 // Read is called by one goroutine of package ssh at a time.
 func (l *line) Read(p []byte) (int, error) {
+	l.setReading(true)
 	n, err := l.in.Read(p)
+	l.setReading(false)
 	l.offer.see(p[:n])
 	if l.strict && l.offer.over && !l.offer.strict {
 		return 0, errNotStrict // before any key is exchanged
@@ -76,7 +83,7 @@ func (r reading) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		// Before package ssh learns of it: what ends now ends because of it.
-		r.l.failed.Store(true)
+		r.l.fail()
 	}
 	return n, err
 }
@@ -88,7 +95,36 @@ func (l *line) silence() time.Duration {
 
 // Close closes the connection once, however many parts of package ssh do.
 func (l *line) Close() error {
-	l.failed.Store(true)
+	l.fail()
 	l.closing.Do(func() { l.closeErr = l.Conn.Close() })
 	return l.closeErr
+}
+
+func (l *line) setReading(is bool) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if l.inRead = is; is {
+		l.turned.Broadcast()
+	}
+}
+
+// fail notes that nothing more comes.
+func (l *line) fail() {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.failed.Store(true)
+	l.turned.Broadcast()
+}
+
+// goesOn waits until package ssh wants more of the line, or nothing more comes, and
+// reports which. When it cannot decrypt or verify what came, it ends every channel
+// before it closes the line, and it never reads again: so who has seen a channel end
+// knows by this whether that is what the server has said.
+func (l *line) goesOn() bool {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	for !l.inRead && !l.failed.Load() {
+		l.turned.Wait()
+	}
+	return !l.failed.Load()
 }

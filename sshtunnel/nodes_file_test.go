@@ -129,6 +129,8 @@ func TestNewNodesFileErrors(t *testing.T) {
 		"empty hosts":     {node + "  hosts: []", "hosts is there but empty"},
 		"empty networks":  {node + "  cidrs: []", "cidrs is there but empty"},
 		"empty host keys": {node + "  hostKeys: []", "hostKeys is there but empty"},
+		"no host keys":    {node + "  hostKeys:\n", "hostKeys is there but empty"},
+		"null in JSON":    {`[{"name": "a", "address": "a:22", "hostKeys": null}]`, "hostKeys is there but empty"},
 		"half a host key": {node + "  hostKeys: [" + key + "]", "hostKeys: "},
 		"comment as key":  {node + "  hostKeys: ['# ssh-ed25519']", "hostKeys: "},
 		"two faults":      {"- name: a\n  address: a:22\n  cidrs: [x]\n- name: b\n  address: b:22\n  cidrs: [y]\n", `node 1, "b": cidrs[0] "y"`},

@@ -25,6 +25,9 @@ func parseNodes(data []byte) (*NodeList, error) {
 	if err := yamlfile.Decode(data, &read); err != nil {
 		return nil, err
 	}
+	if err := checkNulls(data); err != nil {
+		return nil, err
+	}
 	nodes := make([]Node, 0, len(read))
 	var errs []error
 	for i := range read {
@@ -64,6 +67,23 @@ func (f *fileNode) node() (Node, error) {
 	}
 	n.HostKeys = keys
 	return n, nil
+}
+
+// checkNulls refuses a key without a value, which decodes as one that is left out: of
+// hostKeys that would mean the template's.
+func checkNulls(data []byte) error {
+	var read []map[string]any
+	if err := yamlfile.Decode(data, &read); err != nil {
+		return err
+	}
+	for i, node := range read {
+		for _, key := range []string{"hosts", "cidrs", "hostKeys"} {
+			if value, there := node[key]; there && value == nil {
+				return fmt.Errorf("node %d: %s is there but empty: fill it or leave it out", i, key)
+			}
+		}
+	}
+	return nil
 }
 
 // checkLists refuses a list without elements: it may have been meant as "none" or

@@ -48,10 +48,12 @@ func (c *client) open(ctx context.Context, t target) (net.Conn, error) {
 
 // begin sends the request.
 func (c *client) begin(o *opening) error {
+	c.d.mu.Lock()
+	defer c.d.mu.Unlock()
 	if err := c.reserve(&o.slot); err != nil {
 		return err
 	}
-	c.wg.Go(func() { c.serve(o) })
+	c.wg.Go(func() { c.serve(o) }) // under the lock: the end of the client waits for it
 	return nil
 }
 

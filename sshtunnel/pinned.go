@@ -65,6 +65,8 @@ func (p *pinned) Verify(address string, _ net.Addr, key ssh.PublicKey) error {
 // Algorithms returns those of the pinned keys.
 func (p *pinned) Algorithms(string) []string { return p.trust.algorithms() }
 
+func (p *pinned) known(string) []KnownKey { return p.trust.known() }
+
 func (p *pinned) check() error { return p.wrong }
 
 // knownKeys returns keys by their fingerprints.

@@ -117,3 +117,10 @@ func (k *nodeKeys) Algorithms(address string) []string {
 	}
 	return keys.Algorithms(address)
 }
+
+func (k *nodeKeys) known(address string) []KnownKey {
+	if keys, ok := k.current().(knower); ok {
+		return keys.known(address)
+	}
+	return nil
+}

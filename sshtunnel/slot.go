@@ -64,10 +64,8 @@ func (c *client) look() {
 	}
 }
 
-// reserve takes a slot for an open.
+// reserve takes a slot for an open. d.mu is held.
 func (c *client) reserve(s *slot) *dialer.Error {
-	c.d.mu.Lock()
-	defer c.d.mu.Unlock()
 	switch {
 	case c.ending || c.worn:
 		return c.d.failed(errGone)

@@ -37,12 +37,15 @@ func (t trust) verify(address string, key ssh.PublicKey) error {
 		}
 		refused.Reason = BadCertificate
 	}
-	refused.Expected = slices.Concat(t.authorities, t.keys)
+	refused.Expected = t.known()
 	if len(refused.Expected) == 0 {
 		refused.Reason = UnknownHost
 	}
 	return refused
 }
+
+// known returns the keys that do.
+func (t trust) known() []KnownKey { return slices.Concat(t.authorities, t.keys) }
 
 // isRevoked looks for key, for the key in a certificate, and for its signer: the
 // word of a revoked authority is worth nothing.
@@ -61,17 +64,21 @@ func (t trust) isRevoked(key ssh.PublicKey) (KnownKey, bool) {
 
 func (t trust) signed(cert *ssh.Certificate) bool { return find(t.authorities, cert.SignatureKey) }
 
-// algorithms returns the key algorithms that the host can be verified by.
+// algorithms returns the key algorithms that the host can be verified by. Those with
+// SHA-1 are among them, for who allows them by Config.HostKeyAlgorithms.
 func (t trust) algorithms() []string {
 	var known []string
 	if len(t.authorities) > 0 {
-		known = certificates()
+		known = append(certificates(), ssh.CertAlgoRSAv01)
 	}
 	for _, k := range t.keys {
 		if k.Type == "" {
-			return append(known, plainKeys()...) // a fingerprint may be of any type
+			return append(append(known, plainKeys()...), ssh.KeyAlgoRSA) // a fingerprint may be of any type
 		}
 		known = append(known, algorithmsOf(k.Type)...)
+		if k.Type == ssh.KeyAlgoRSA {
+			known = append(known, ssh.KeyAlgoRSA)
+		}
 	}
 	return known
 }

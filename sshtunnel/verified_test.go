@@ -127,6 +127,25 @@ func changedHostKey(t *testing.T, start starter) {
 	}
 }
 
+// TestHostKeyOfAnotherType: a server that has changed its key for one of another
+// type has nothing to show; the error tells what was expected all the same.
+func TestHostKeyOfAnotherType(t *testing.T) {
+	was := sshtest.NewKey(t).PublicKey()
+	server := sshtest.Start(t, sshtest.Options{HostKeys: []ssh.Signer{sshtest.NewECDSAKey(t)}})
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	sshtest.WriteFile(t, file, []byte(knownhosts.Line([]string{server.Addr()}, was)+"\n"))
+	for name, known := range map[string]sshtunnel.HostKeys{
+		"known_hosts": must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t),
+		"pinned":      sshtunnel.PinnedKeys(was),
+	} {
+		d := through(t, ours{server}, func(c *sshtunnel.Config) { c.HostKeys = known })
+		err := refusedDial(t, d, "tcp", "127.0.0.1:1")
+		if want := "expected ssh-ed25519 " + ssh.FingerprintSHA256(was); !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error does not tell %q: %v", name, want, err)
+		}
+	}
+}
+
 // A host known by one type of key is not asked for another: a server with both
 // would show the wrong one, and look like an impostor.
 func TestHostKnownByOneTypeOfKey(t *testing.T) { oneTypeOfKey(t, startOurs) }
