@@ -85,7 +85,7 @@ type Config struct {
 	// all.
 	Admit func(ctx context.Context) (done func(), err error)
 
-	// Log gets clients coming and going. Nil is silent.
+	// Log gets clients coming and going, and handshakes that failed. Nil is silent.
 	Log *slog.Logger
 	// Trace is told of dials and handshakes. Nil of its hooks, or nil
 	// altogether, is fine.

@@ -65,7 +65,7 @@ func (f *NodesFile) follow(opts FileOptions) reload.Options {
 		}
 	}
 	o.ReloadFailed = func(file string, err error) {
-		stale := fmt.Errorf("node list not refreshed: %w", err)
+		var stale error = &fileStale{err: err, told: opts.Log != nil}
 		f.err.Store(&stale)
 		if failed != nil {
 			failed(file, err)
@@ -73,6 +73,15 @@ func (f *NodesFile) follow(opts FileOptions) reload.Options {
 	}
 	return o
 }
+
+// fileStale is why the content of the moment cannot be used.
+type fileStale struct {
+	err  error
+	told bool // the log of the file has it
+}
+
+func (s *fileStale) Error() string { return "node list not refreshed: " + s.err.Error() }
+func (s *fileStale) Unwrap() error { return s.err }
 
 // Current implements [Nodes]: the list as of at most [FileOptions.Recheck] ago.
 func (f *NodesFile) Current() (*NodeList, error) {

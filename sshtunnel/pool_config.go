@@ -53,7 +53,9 @@ type PoolConfig struct {
 	// negative means that Ready never does.
 	StaleAfter time.Duration
 
-	// Log gets lists and nodes coming and going. Nil is silent.
+	// Log gets lists and nodes coming and going: what a NodesFile with a log of its
+	// own has told there it does not warn of again. Connects are told to
+	// Template.Log, with the name of the node. Nil is silent.
 	Log *slog.Logger
 }
 
@@ -114,6 +116,9 @@ func (c *PoolConfig) forNode(n *Node, keys HostKeys) Config {
 	cfg.Address, cfg.HostKeys = n.Address, keys
 	if n.User != "" {
 		cfg.User = n.User
+	}
+	if cfg.Log != nil {
+		cfg.Log = cfg.Log.With("node", n.Name) // beside the address, which may be but a number
 	}
 	return cfg
 }

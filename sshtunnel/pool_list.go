@@ -1,6 +1,7 @@
 package sshtunnel
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -101,7 +102,11 @@ func (p *Pool) noteStale(err error) {
 	case err != nil && p.stale == nil:
 		p.since = time.Now()
 	}
-	if err != nil && (p.stale == nil || p.stale.Error() != err.Error()) {
+	told := false // by the file's own log
+	if s, ok := errors.AsType[*fileStale](err); ok {
+		told = s.told
+	}
+	if err != nil && !told && (p.stale == nil || p.stale.Error() != err.Error()) {
 		p.cfg.Log.Warn("node list not refreshed, keeping the last good one", "nodes", p.list.Len(), "err", err)
 	}
 	p.stale = err

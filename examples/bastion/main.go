@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -46,6 +47,10 @@ func parse(args []string) (options, error) {
 	home, _ := os.UserHomeDir() // without one the defaults say where they looked
 	var o options
 	f := flag.NewFlagSet("bastion", flag.ContinueOnError)
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), "usage: bastion -server HOST:PORT [flag...] URL")
+		f.PrintDefaults()
+	}
 	f.StringVar(&o.server, "server", "", "host:port of the SSH server; required")
 	f.StringVar(&o.user, "user", name(), "whom to log in as")
 	f.StringVar(&o.knownHosts, "known-hosts", filepath.Join(home, ".ssh", "known_hosts"), "file with the keys of the servers")
@@ -71,6 +76,9 @@ func name() string {
 // run gets the URL in args and copies it to out.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil // it was asked for, and has been printed
+	}
 	if err != nil {
 		return err
 	}
@@ -100,15 +108,30 @@ func config(o options) (cfg sshtunnel.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	credentials := sshtunnel.AgentSocket(os.Getenv("SSH_AUTH_SOCK"))
-	if o.key != "" {
-		if credentials, err = sshtunnel.NewKeyFile(o.key, sshtunnel.KeyFileOptions{}); err != nil {
-			return cfg, err
-		}
+	credentials, err := credentials(o.key)
+	if err != nil {
+		return cfg, err
 	}
 	return sshtunnel.Config{
 		Address: o.server, User: o.user, HostKeys: hosts, Credentials: []sshtunnel.Credentials{credentials},
 	}, nil
+}
+
+// credentials are the key in that file, or else those of the agent.
+func credentials(key string) (sshtunnel.Credentials, error) {
+	if key != "" {
+		return sshtunnel.NewKeyFile(key, sshtunnel.KeyFileOptions{Passphrase: noPassphrase})
+	}
+	socket := os.Getenv("SSH_AUTH_SOCK")
+	if socket == "" {
+		return nil, errors.New("nothing to log in with: want -key FILE, or an agent's socket in SSH_AUTH_SOCK")
+	}
+	return sshtunnel.AgentSocket(socket), nil
+}
+
+// noPassphrase says what to do with an encrypted key.
+func noPassphrase(string) ([]byte, error) {
+	return nil, errors.New("this command asks for none; add the key to an agent with ssh-add, and leave out -key")
 }
 
 // behind leads to the nodes of a file, each through the bastion.
@@ -121,7 +144,7 @@ func behind(bastion dialer.Dialer, cfg sshtunnel.Config, file string) (*sshtunne
 	return sshtunnel.NewPool(sshtunnel.PoolConfig{Nodes: nodes, Template: cfg})
 }
 
-// get copies url, gotten through d, to out.
+// get copies url, gotten through d, to out. A status that is no success is an error.
 func get(ctx context.Context, d dialer.Dialer, url string, out io.Writer) error {
 	transport := &http.Transport{DialContext: d.DialContext}
 	defer transport.CloseIdleConnections()
@@ -136,6 +159,9 @@ func get(ctx context.Context, d dialer.Dialer, url string, out io.Writer) error 
 		return err
 	}
 	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("GET %s: %s", request.URL.Redacted(), response.Status)
+	}
 	_, err = io.Copy(out, response.Body)
 	return err
 }

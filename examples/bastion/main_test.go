@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -115,15 +116,36 @@ func TestRunRefusesAnotherKey(t *testing.T) {
 	}
 }
 
+func TestRunRefusesOtherStatus(t *testing.T) {
+	leak.Check(t)
+	s := newSite(t)
+	missing := httptest.NewServer(http.NotFoundHandler())
+	defer missing.Close()
+	if got, err := s.run(t, missing.URL); err == nil || !strings.Contains(err.Error(), "404 Not Found") || got != "" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestRunWants(t *testing.T) {
-	for name, args := range map[string][]string{
-		"no server":    {"http://127.0.0.1/"},
-		"no URL":       {"-server", "a:22"},
-		"unknown flag": {"-x"},
-		"no file":      {"-server", "a:22", "-known-hosts", "/no/such", "http://127.0.0.1/"},
+	t.Setenv("SSH_AUTH_SOCK", "")
+	dir, key := t.TempDir(), sshtest.NewKey(t)
+	hosts, locked := filepath.Join(dir, "known_hosts"), filepath.Join(dir, "locked")
+	sshtest.WriteFile(t, hosts, []byte(knownLine("a:22", key.PublicKey())))
+	sshtest.WriteFile(t, locked, key.PEM(t, "a passphrase"))
+	for want, args := range map[string][]string{
+		"want -server":     {"http://127.0.0.1/"},
+		"one URL":          {"-server", "a:22"},
+		"not defined: -x":  {"-x"},
+		"/no/such":         {"-server", "a:22", "-known-hosts", "/no/such", "http://127.0.0.1/"},
+		"want -key":        {"-server", "a:22", "-known-hosts", hosts, "http://127.0.0.1/"},
+		"with ssh-add":     {"-server", "a:22", "-known-hosts", hosts, "-key", locked, "http://127.0.0.1/"},
+		"/no/such/private": {"-server", "a:22", "-known-hosts", hosts, "-key", "/no/such/private", "http://127.0.0.1/"},
 	} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
-			t.Errorf("%s: no error", name)
+		if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
 		}
+	}
+	if err := run(t.Context(), []string{"-h"}, io.Discard); err != nil {
+		t.Errorf("-h: %v", err)
 	}
 }

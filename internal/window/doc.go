@@ -13,6 +13,9 @@
 // something for the next. Growth gets five eighths of the memory, and no stream
 // more of that than half of what the others leave; one that has more because it
 // was there first gives it up again as its reader takes bytes. The first windows
-// get an eighth. The rest, a quarter, is for the start windows, so that whatever
-// others hold a new stream finds room.
+// get an eighth, for what they have beyond the start window. The rest, a quarter,
+// neither of them can take. It is what start windows are sure of, whatever others
+// hold: with 64 MiB and start windows of 4 KiB a new stream finds room as long as
+// fewer than 4,096 others are open. Beyond that it takes what the rest has left,
+// and finds none when that is nothing.
 package window
