@@ -40,16 +40,17 @@ func Example_ssh() {
 // sshNodes leads to what is on the nodes of a file, by way of a bastion. It connects
 // to nothing yet: the first dial does.
 func sshNodes(dir string) (*sshtunnel.Dialer, *sshtunnel.Pool) {
-	files := sshtunnel.FileOptions{Log: slog.Default()}
+	log := slog.Default()
+	files := sshtunnel.FileOptions{Log: log} // hears of new and of broken files
 	cfg := sshtunnel.Config{
-		Address: "bastion.example:22", User: "egress",
+		Address: "bastion.example:22", User: "egress", Log: log, // of connects
 		HostKeys:    must(sshtunnel.NewKnownHosts([]string{dir + "/known_hosts"}, files)),
-		Credentials: []sshtunnel.Credentials{must(sshtunnel.NewKeyFile(dir+"/id_ed25519", sshtunnel.KeyFileOptions{}))},
+		Credentials: []sshtunnel.Credentials{must(sshtunnel.NewKeyFile(dir+"/id_ed25519", sshtunnel.KeyFileOptions{FileOptions: files}))},
 	}
 	bastion := must(sshtunnel.New(cfg))
 	cfg.Address, cfg.Via = "", bastion // each node has an address of its own
 	nodes := must(sshtunnel.NewPool(sshtunnel.PoolConfig{
-		Nodes: must(sshtunnel.NewNodesFile(dir+"/nodes.yaml", files)), Template: cfg,
+		Nodes: must(sshtunnel.NewNodesFile(dir+"/nodes.yaml", files)), Template: cfg, Log: log, // of the list
 	}))
 	return bastion, nodes
 }

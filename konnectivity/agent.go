@@ -59,7 +59,8 @@ func NewAgent(cfg AgentConfig) (*Agent, error) {
 
 // Run keeps the tunnels up until ctx ends. Then it asks the servers for no new
 // connections, lets the open ones go on for DrainTimeout, closes what is left
-// and joins everything it started. It returns the cause of ctx's end.
+// and joins everything it started. It returns the cause of ctx's end, which is
+// context.Canceled where that was a normal stop.
 func (a *Agent) Run(ctx context.Context) error {
 	if a.cfg.Policy == nil {
 		return errors.New("konnectivity: an Agent is made by NewAgent")

@@ -29,6 +29,13 @@
 // otherwise: it never goes through a server it has nothing to do with. A list that
 // could not be refreshed, or has become empty, changes nothing and is reported.
 //
+// # Logs
+//
+// Each part has a Log of its own, silent when nil: [FileOptions] for new and broken
+// files, [Config] for connects, failed handshakes and lost clients, [PoolConfig] for
+// the list of nodes. In a Pool Config is the Template, and its lines have the name
+// of the node.
+//
 // # Trust
 //
 // There is no way to leave the host key unchecked: [New] fails without

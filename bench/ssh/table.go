@@ -10,7 +10,7 @@ import (
 // table is the medians of results as Markdown, a figure a line.
 func table(w *world, s settings, results []result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d processors, %s, cipher %s; medians of %d rounds. A ratio is how much more of it there is than with "+theirs+".\n\n",
+	fmt.Fprintf(&b, "%s, %d processors, %s, cipher %s; medians over rounds (rounds: %d). A ratio is how much more of it there is than with "+theirs+".\n\n",
 		w.tunnel.Status().ServerVersion, runtime.NumCPU(), runtime.Version(), s.cipher, s.rounds)
 	fmt.Fprintf(&b, "| | %s | %s | ratio | %s alone | ratio |\n|---|--:|--:|--:|--:|--:|\n", theirs, our, plain)
 	for _, what := range figures(results) {
