@@ -3,10 +3,11 @@
 //
 // A [Window] is the receiving side's account of one stream. It starts with what
 // both ends assume, is granted a little more at once while memory is plentiful,
-// and doubles as long as the reader is held back by the window and not by
-// itself: as long as the bytes of less than four round trips fill it. So it
-// follows the product of bandwidth and delay. The round trip is the shortest of
-// late, see [RTT], or else the queues of a busy session would count as distance.
+// and doubles, or grows up to fourfold, as long as the reader is held back by the
+// window and not by itself: as long as the bytes of less than four round trips fill
+// it. So it follows the product of bandwidth and delay. The round trip is the
+// shortest of late, see [RTT], or else the queues of a busy session would count as
+// distance.
 //
 // A [Memory] is the account of a session. What is granted may be on its way, so
 // a stream that stalls keeps all of it, and what one stream can take must leave

@@ -95,18 +95,21 @@ const nearest = 2 * time.Millisecond
 const atLeast = 5 * time.Millisecond
 
 // want returns by how much the window should grow. A reader that takes a whole
-// window in less than four round trips is held back by it. w.mu is held.
+// window in less than four round trips is held back by it: the window doubles, or
+// goes to what four round trips would carry, but to four times its size at most.
+// w.mu is held.
 func (w *Window) want(now time.Time, most int64, rtt time.Duration) int64 {
 	size, spent := w.size(), now.Sub(w.begin)
 	if w.moved < size || spent < atLeast {
 		return 0
 	}
-	slow := float64(size)*float64(spent) >= 4*float64(max(rtt, nearest))*float64(w.moved)
+	carried := 4 * float64(max(rtt, nearest)) * float64(w.moved) / float64(spent)
 	w.begin, w.moved = now, 0
-	if rtt == 0 || slow {
+	if rtt == 0 || carried <= float64(size) {
 		return 0
 	}
-	return max(min(size, most-size), 0)
+	more := min(max(int64(carried)-size, size), 3*size)
+	return max(min(more, most-size), 0)
 }
 
 // resize returns by how much the window grows, which is want at most, or shrinks
