@@ -58,7 +58,8 @@ func (m *Memory) Admit(start, base int64) (extra int64, ok bool) {
 // Return gives back what Admit took, for a stream that did not come about.
 func (m *Memory) Return(start, extra int64) { m.give(start, extra, 0) }
 
-// worthwhile is the least growth there is. Less is not worth having.
+// worthwhile is how much a stream's share must leave for it to grow, if it wants as
+// much: dust is not worth having.
 const worthwhile = 16 << 10
 
 // grow grants up to want bytes more to a stream that keeps up and has grown by own
@@ -71,10 +72,10 @@ func (m *Memory) grow(want, own int64) int64 {
 		if spare <= -worthwhile {
 			return spare
 		}
-		more := min(want, spare)
-		if more < worthwhile {
+		if want <= 0 || spare < min(want, worthwhile) {
 			return 0
 		}
+		more := min(want, spare)
 		if !m.grown.CompareAndSwap(grown, grown+more) {
 			continue
 		}

@@ -124,6 +124,23 @@ func TestGrowsWhileHeldBack(t *testing.T) {
 	}
 }
 
+// TestSmallestGrows: a stream that was admitted with its start alone grows like any
+// other.
+func TestSmallestGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(limit)
+		w := new(Window)
+		w.Init(start, 0)
+		m.Admit(start, start)
+		for range 6 {
+			turn(t, m, w, rtt)
+		}
+		if w.Size() < 16*start {
+			t.Errorf("the window is %d", w.Size())
+		}
+	})
+}
+
 // TestGrowthLeavesRoom: streams that grew and stalled keep what they have, and
 // each later one still finds half of the rest; new ones find their start.
 func TestGrowthLeavesRoom(t *testing.T) {
