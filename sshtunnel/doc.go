@@ -60,5 +60,7 @@
 //     rules forbid the socket; this is reported as refused.
 //   - The package below grants each channel 2 MiB of unread bytes. That is what
 //     a conn can hold that nobody reads, and Config.MaxConns bounds how many. It
-//     also keeps for each channel the largest packet sent, at most 32 KiB.
+//     also keeps for each channel the largest packet sent, at most 32 KiB. Each
+//     packet costs it some 30 bytes more, so a server that sends single bytes on
+//     purpose can have it hold some 30 times as much.
 package sshtunnel

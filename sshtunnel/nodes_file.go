@@ -36,7 +36,9 @@ type NodesFile struct {
 // The file may be replaced by a rename, by swapping a symbolic link anywhere on its
 // path, or by writing over it. A content that cannot be used in full is not used at
 // all: the last good list goes on, and Current says why, until the file is good
-// again.
+// again. A rename is the safe way: a file that is read while somebody writes over it
+// may end early, and where that is a good list of fewer nodes, they are missing until
+// the next look.
 func NewNodesFile(path string, opts FileOptions) (*NodesFile, error) {
 	f := &NodesFile{}
 	parse := func(data [][]byte) (*NodeList, error) {

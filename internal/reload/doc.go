@@ -3,5 +3,6 @@
 //
 // Files may be replaced by a rename, by swapping a symbolic link anywhere on
 // their path, or by writing over them. What cannot be used in full is not used
-// at all, and the last good value stays.
+// at all, and the last good value stays. Only a rename is at once: who reads a file
+// that is being written over may see its beginning, and that may be a good one.
 package reload
