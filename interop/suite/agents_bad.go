@@ -128,7 +128,7 @@ func serverUnknownTypes(t *testing.T) {
 	w := newWorld(t, nil)
 	a := w.theirAgent("edge", everywhere)
 	c := a.connect(w, 1)
-	for _, typ := range []client.PacketType{7, 50, 99, 103, -1} {
+	for _, typ := range []client.PacketType{7, 50, 99, 104, -1} {
 		p := dataOf(1, []byte("x"))
 		p.Type = typ
 		a.send(p)

@@ -230,7 +230,7 @@ func agentMalformed(t *testing.T) {
 func agentUnknownTypes(t *testing.T) {
 	c, _, _ := theirs(t).agent(nil)
 	id := c.dial(echo(t))
-	for _, typ := range []client.PacketType{7, 50, 99, 103, -1} {
+	for _, typ := range []client.PacketType{7, 50, 99, 104, -1} {
 		p := dataOf(id, []byte("x"))
 		p.Type = typ
 		c.send(p)
