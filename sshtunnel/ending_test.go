@@ -1,15 +1,19 @@
 package sshtunnel_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 
+	"github.com/sallyport/sallyport/internal/leak"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/sshtunnel"
 )
 
 // TestDialsWhileTheClientEnds: what a dial starts is waited for, also when the
 // client has just been lost.
 func TestDialsWhileTheClientEnds(t *testing.T) {
+	leak.Check(t)
 	for range 50 {
 		server := sshtest.New(t, sshtest.Options{})
 		cfg := configFor(ours{server})
@@ -29,6 +33,9 @@ func TestDialsWhileTheClientEnds(t *testing.T) {
 		server.DropConns()
 		dials.Wait()
 		d.Close()
+		if _, err := d.DialContext(t.Context(), "tcp", "127.0.0.1:1"); !errors.Is(err, sshtunnel.ErrClosed) {
+			t.Fatalf("a dial after Close: %v", err)
+		}
 		server.Close()
 	}
 }
