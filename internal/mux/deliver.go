@@ -2,7 +2,6 @@ package mux
 
 import (
 	"io"
-	"net"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
 )
@@ -12,13 +11,13 @@ import (
 // ended with what WriteTo would have returned, once, when all else is done;
 // Deliver may be called again then. Nobody may read meanwhile.
 func (st *Stream) Deliver(w io.Writer, ended func(error)) bool {
-	st.recv.Deliver(&delivery{stream: st, sink: sink{w: w}, ended: ended}, &st.s.workers)
+	st.recv.Deliver(&delivery{stream: st, Sink: streamconn.Sink{W: w}, ended: ended}, &st.s.workers)
 	return true
 }
 
 // delivery is a stream's writer of what comes.
 type delivery struct {
-	sink
+	streamconn.Sink
 	stream *Stream
 	ended  func(error)
 }
@@ -29,22 +28,12 @@ func (d *delivery) Took(n int) { d.stream.consumed(n) }
 // Ended implements streamconn.Recipient.
 func (d *delivery) Ended(err error) {
 	switch {
-	case d.sink.err != nil:
-		err = d.sink.err
+	case d.Err != nil:
+		err = d.Err
 	case err == io.EOF:
 		err = nil
 	default:
 		err = d.stream.opError("read", err)
 	}
 	d.ended(err)
-}
-
-// WriteVector writes several pieces.
-func (s *sink) WriteVector(v *net.Buffers) (n int64, err error) {
-	n, s.err = streamconn.WriteVector(s.w, v)
-	s.n += n
-	if s.err == nil && len(*v) > 0 {
-		s.err = io.ErrShortWrite
-	}
-	return n, s.err
 }

@@ -95,39 +95,22 @@ func (st *Conn) Read(p []byte) (int, error) {
 // WriteTo copies the connection to w without a buffer of its own. An error of w
 // is returned as it is.
 func (st *Conn) WriteTo(w io.Writer) (int64, error) {
-	out := sink{w: w}
+	out := streamconn.Sink{W: w}
 	for {
 		n, err := st.recv.WriteNext(&out)
 		if n > 0 {
 			st.took(n)
 		}
 		switch {
-		case out.err != nil:
-			return out.n, out.err
+		case out.Err != nil:
+			return out.N, out.Err
 		case err == io.EOF:
 			st.drained()
-			return out.n, nil
+			return out.N, nil
 		case err != nil:
-			return out.n, st.opError("read", err)
+			return out.N, st.opError("read", err)
 		}
 	}
-}
-
-// sink counts what its writer takes and remembers what that failed with: some fail with io.EOF, which must
-// not pass for the end of the connection.
-type sink struct {
-	w   io.Writer
-	n   int64
-	err error
-}
-
-func (s *sink) Write(p []byte) (n int, err error) {
-	n, s.err = s.w.Write(p)
-	s.n += int64(n)
-	if s.err == nil && n < len(p) {
-		s.err = io.ErrShortWrite
-	}
-	return n, s.err
 }
 
 // took notes that n bytes were read. It tells a peer that waits for that, or the

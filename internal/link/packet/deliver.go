@@ -2,7 +2,6 @@ package packet
 
 import (
 	"io"
-	"net"
 
 	"github.com/sallyport/sallyport/internal/streamconn"
 )
@@ -12,13 +11,13 @@ import (
 // ended with what WriteTo would have returned, once, when all else is done;
 // Deliver may be called again then. Nobody may read meanwhile.
 func (st *Conn) Deliver(w io.Writer, ended func(error)) bool {
-	st.recv.Deliver(&delivery{conn: st, sink: sink{w: w}, ended: ended}, st.c.workers)
+	st.recv.Deliver(&delivery{conn: st, Sink: streamconn.Sink{W: w}, ended: ended}, st.c.workers)
 	return true
 }
 
 // delivery is a connection's writer of what comes.
 type delivery struct {
-	sink
+	streamconn.Sink
 	conn  *Conn
 	ended func(error)
 }
@@ -29,8 +28,8 @@ func (d *delivery) Took(n int) { d.conn.took(n) }
 // Ended implements streamconn.Recipient.
 func (d *delivery) Ended(err error) {
 	switch {
-	case d.sink.err != nil:
-		err = d.sink.err
+	case d.Err != nil:
+		err = d.Err
 	case err == io.EOF:
 		d.conn.drained()
 		err = nil
@@ -38,14 +37,4 @@ func (d *delivery) Ended(err error) {
 		err = d.conn.opError("read", err)
 	}
 	d.ended(err)
-}
-
-// WriteVector writes several pieces.
-func (s *sink) WriteVector(v *net.Buffers) (n int64, err error) {
-	n, s.err = streamconn.WriteVector(s.w, v)
-	s.n += n
-	if s.err == nil && len(*v) > 0 {
-		s.err = io.ErrShortWrite
-	}
-	return n, s.err
 }
