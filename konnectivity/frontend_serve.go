@@ -37,8 +37,7 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	defer stopLife()
 
 	var clients clients
-	stopCuts := context.AfterFunc(ctx, clients.cuts.end)
-	defer stopCuts()
+	joinCuts := clients.cuts.follow(ctx)
 	p := f.newProtocol(ctx, &clients.cuts)
 	err := acceptConns(ctx, ln, f.log, func(c net.Conn) {
 		// Here and not on the client's goroutine: the oldest has to be the oldest.
@@ -56,6 +55,7 @@ func (f *Frontend) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	clients.join()
 	p.join()
+	joinCuts()
 	if f.closing() {
 		return ErrFrontendClosed
 	}
