@@ -136,6 +136,12 @@
 //
 // To end a server gently, call Shutdown while Serve's ctx is still alive.
 //
+// Reading from a connection that was cut, by any of these, by the loss of its tunnel
+// or by a reset of its target, ends with an error that errors.Is finds to be
+// syscall.ECONNRESET, as a socket's is, and never with io.EOF. Where that cannot be
+// told, through upstream's programs and over HTTP CONNECT on a unix socket, is with
+// [Client] and [Frontend].
+//
 // # Certificates
 //
 // Four certificates are at work: two in the tunnel and, where the target is a

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/sallyport/sallyport/dialer"
 )
@@ -18,8 +19,10 @@ var errNoGoodbye = errors.New("the connection ended without TLS saying so: cut o
 // cutError is errNoGoodbye as the reset that it is.
 type cutError struct{ error }
 
-// Is makes a cut dialer.ErrReset.
-func (cutError) Is(target error) bool { return target == dialer.ErrReset }
+// Is makes a cut match the errors that mean a reset, as every conn's here does.
+func (cutError) Is(target error) bool {
+	return target == dialer.ErrReset || target == syscall.ECONNRESET
+}
 
 // socket is a conn below TLS that remembers whether its peer has ended it.
 type socket struct {

@@ -47,7 +47,7 @@ func TestServerDiesUnderConnect(t *testing.T) {
 		Certificates: transport.StaticCertificate(ca.MustPair(t, testpki.Leaf{CommonName: "client"})),
 	})
 	got, err := io.ReadAll(dial(t, client, "node-1:10250"))
-	if string(got) != half || !errors.Is(err, dialer.ErrReset) {
+	if string(got) != half || !errors.Is(err, syscall.ECONNRESET) || !errors.Is(err, dialer.ErrReset) {
 		t.Errorf("read %q, %v, want what came and a reset", got, err)
 	}
 }

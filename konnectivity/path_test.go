@@ -73,3 +73,13 @@ func (p *path) copy(dst, src net.Conn) {
 		}
 	}
 }
+
+// cut ends what goes over the path, as when a machine on it dies.
+func (p *path) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+}
