@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/sallyport/sallyport/dialer"
 )
@@ -68,12 +67,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // DialContext has the server connect to address, host:port, on the network "tcp",
 // the only one there is. ctx bounds the dial up to the target and back.
 func (c *Client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	begin := time.Now()
+	begin := c.cfg.Trace.start(address)
 	conn, err := c.dial(ctx, network, address)
-	if t := c.cfg.Trace; t != nil && t.DialDone != nil {
-		t.DialDone(address, time.Since(begin), err)
-	}
-	return conn, err
+	return c.cfg.Trace.done(address, begin, conn, err), err
 }
 
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -50,21 +50,9 @@ type ClientConfig struct {
 
 	// Log gets the connection to a gRPC server coming and going. Nil is silent.
 	Log *slog.Logger
-	// Trace is told of dials; nil of its hooks or nil altogether is fine.
+	// Trace is told of dials and connections; nil of its hooks or nil altogether is
+	// fine.
 	Trace *ClientTrace
-}
-
-// ClientTrace is a set of hooks, any of which may be nil. They are called on the
-// goroutines that dial, read and write, and must not block.
-type ClientTrace struct {
-	// DialDone is called after each dial, nil for a success.
-	DialDone func(address string, took time.Duration, err error)
-	// Packet is called for each packet in gRPC mode, with "from_client" or
-	// "to_client" and the packet's type in upstream's words, such as "DIAL_REQ".
-	Packet func(segment, packetType string)
-	// PacketError is called for each packet that could not be sent or received.
-	// packetType is empty when it is not known.
-	PacketError func(segment, packetType string, err error)
 }
 
 func (c *ClientConfig) check() error {

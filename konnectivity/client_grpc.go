@@ -8,7 +8,6 @@ import (
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/link"
 	"github.com/sallyport/sallyport/internal/link/proxy"
-	"github.com/sallyport/sallyport/internal/wire"
 )
 
 // newSessions returns the sessions of a client in gRPC mode.
@@ -22,14 +21,6 @@ func (c *Client) newSessions() *sessions {
 			return connectSession(ctx, c.reach, &c.cfg, traced)
 		},
 	}
-}
-
-// packets returns the hooks for packets as package packet calls them.
-func (t *ClientTrace) packets() (func(bool, wire.Type), func(bool, wire.Type, error)) {
-	if t == nil {
-		return nil, nil
-	}
-	return packetHooks(t.Packet, t.PacketError, segmentFromClient, segmentToClient)
 }
 
 // dialGRPC opens a connection to address on a stream of its own. A session that

@@ -50,7 +50,7 @@ func (t *ServerTrace) opened(d DialInfo, c net.Conn) net.Conn {
 }
 
 // watched is a conn that tells of its close. It can do what every conn of a link
-// can; what only some can is added by watchClose.
+// or a Client can; what only some can is added by watchClose.
 type watched struct {
 	net.Conn
 	closed func() // called once
@@ -90,13 +90,12 @@ func (w watched) Close() error {
 	return w.Conn.Close()
 }
 
-// Reset implements relay.Resetter.
+// Reset implements relay.Resetter, also for a conn that is not one itself but has
+// a socket below that can be reset.
 func (w watched) Reset(err error) error {
 	defer w.closed()
-	if r, ok := w.Conn.(relay.Resetter); ok {
-		return r.Reset(err)
-	}
-	return w.Conn.Close()
+	relay.Reset(w.Conn, err)
+	return nil
 }
 
 // OnPeerStop implements relay.StopNotifier.

@@ -14,9 +14,10 @@ import (
 // A kube-apiserver registers metrics of these names, too: in its process, give
 // NewClientMetrics a registry of its own, or one that adds a prefix.
 type ClientMetrics struct {
-	dialFailures *prom.CounterVec
-	packets      packets
-	dialDuration *prom.HistogramVec
+	dialFailures  *prom.CounterVec
+	packets       packets
+	dialDuration  *prom.HistogramVec
+	dialing, open prom.Gauge
 }
 
 // NewClientMetrics registers the metrics of a client with reg. A name that is
@@ -31,15 +32,25 @@ func NewClientMetrics(reg prom.Registerer) (*ClientMetrics, error) {
 		dialDuration: scope{r, ours, client}.histogramVec("dial_duration_seconds",
 			"Time a dial took, by the kind of failure, or ok.", serverLatency(), "result"),
 	}
+	connections := t.gaugeVec("client_connections", "Number of open client connections, by status (Example: dialing)", "status")
+	m.dialing, m.open = connections.WithLabelValues("dialing"), connections.WithLabelValues("ok")
 	return m, r.err
 }
 
 // Trace returns the hooks for the ClientConfig.
 func (m *ClientMetrics) Trace() *konnectivity.ClientTrace {
-	return &konnectivity.ClientTrace{DialDone: m.dialDone, Packet: m.packets.packet, PacketError: m.packets.packetError}
+	return &konnectivity.ClientTrace{
+		DialStart:   func(string) { m.dialing.Inc() },
+		DialDone:    m.dialDone,
+		ConnOpened:  func(string) { m.open.Inc() },
+		ConnClosed:  func(string, time.Duration) { m.open.Dec() },
+		Packet:      m.packets.packet,
+		PacketError: m.packets.packetError,
+	}
 }
 
 func (m *ClientMetrics) dialDone(_ string, took time.Duration, err error) {
+	m.dialing.Dec()
 	if err == nil {
 		m.dialDuration.WithLabelValues("ok").Observe(took.Seconds())
 		return

@@ -12,8 +12,9 @@
 // Metrics whose names begin with konnectivity_network_proxy_ are those of
 // Konnectivity's own programs, with their help texts, types, labels and buckets,
 // so that dashboards and alerts go on working. Not among them are those of leases,
-// but for the count of culled ones, which is always 0, and a client's
-// client_connections. Those that begin with sallyport_ are ours.
+// but for the count of culled ones, which is always 0. Of a client's
+// client_connections there are the statuses dialing and ok: ours has no others.
+// Those that begin with sallyport_ are ours.
 //
 // Gauges and histograms are there from the start. A counter with a reason, a kind
 // or a type of packet is there once that has occurred.

@@ -145,7 +145,10 @@ func exerciseClient(t *testing.T, reg prom.Registerer) {
 		t.Fatal(err)
 	}
 	tr := m.Trace()
+	tr.DialStart("x:1")
 	tr.DialDone("x:1", time.Second, io.EOF)
+	tr.ConnOpened("x:1")
+	tr.ConnClosed("x:1", time.Second)
 	tr.Packet("from_client", "DIAL_REQ")
 	tr.PacketError("to_client", "DATA", io.EOF)
 }
