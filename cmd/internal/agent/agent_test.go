@@ -14,11 +14,15 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/cmd/internal/flagtest"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 )
 
 const konnectivitys = "testdata/konnectivity-flags.txt"
 
 func newFlags() *pflag.FlagSet { return NewOptions().Flags() }
+
+// What --help says changes only on purpose.
+func TestHelp(t *testing.T) { flagtest.Help(t, Main, "testdata/help.txt") }
 
 func TestFlagsAreKonnectivitys(t *testing.T) {
 	flagtest.Compare(t, newFlags(), flagtest.Read(t, konnectivitys))
@@ -30,7 +34,7 @@ func TestDefaultsSpeltOut(t *testing.T) {
 	flagtest.Parse(t, plain.Flags())
 	flagtest.Parse(t, spelt.Flags(), flagtest.Defaults(flagtest.Read(t, konnectivitys))...)
 	for _, o := range []*Options{plain, spelt} {
-		o.set, o.ALPN = nil, nil
+		o.Set, o.ALPN = nil, nil
 	}
 	if !reflect.DeepEqual(plain, spelt) {
 		t.Errorf("with the defaults spelt out: %+v\nwithout: %+v", spelt, plain)
@@ -38,7 +42,7 @@ func TestDefaultsSpeltOut(t *testing.T) {
 }
 
 func TestUnusedFlags(t *testing.T) {
-	flagtest.UnusedOnce(t, newFlags, unused(), flagtest.Defaults(flagtest.Read(t, konnectivitys)))
+	flagtest.UnusedOnce(t, newFlags, NewOptions().unused(), flagtest.Defaults(flagtest.Read(t, konnectivitys)))
 }
 
 // file makes a file that is there, whatever is in it.
@@ -147,7 +151,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("configuration %+v", cfg)
 	}
 	cfg, _ = config("--ca-cert=" + ca).config(log)
-	if cfg.MinBackoff != 0 || cfg.MaxBackoff != 0 || cfg.KeepSearching || cfg.DrainTimeout != defaultDrain || cfg.KeepAlive != ownKeepalive || cfg.ID == "" {
+	if cfg.MinBackoff != 0 || cfg.MaxBackoff != 0 || cfg.KeepSearching || cfg.DrainTimeout != program.DefaultDrain || cfg.KeepAlive != ownKeepalive || cfg.ID == "" {
 		t.Errorf("configuration by default %+v", cfg)
 	}
 }

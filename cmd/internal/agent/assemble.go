@@ -5,21 +5,22 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/sallyport/sallyport/cmd/internal/flags"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 	"github.com/sallyport/sallyport/cmd/internal/web"
 	"github.com/sallyport/sallyport/contrib/prometheus"
 	"github.com/sallyport/sallyport/konnectivity"
 	"github.com/sallyport/sallyport/transport"
 )
 
-// parts are what the program consists of. Nothing of it has been started.
+// parts are what the program consists of. Nothing of it has been started, and Run
+// makes the listeners.
 type parts struct {
-	agent         *konnectivity.Agent
-	health, admin http.Handler
+	agent *konnectivity.Agent
+	program.Ports
 }
 
 // assemble builds the parts from flags that Validate has found right.
@@ -41,8 +42,8 @@ func (o *Options) assemble(log *slog.Logger) (*parts, error) {
 	if err := metrics.Tunnels(p.agent.Tunnels); err != nil {
 		return nil, err
 	}
-	p.health = web.AgentHealth(registry, p.agent.Ready)
-	p.admin = web.AgentAdmin(o.HealthPort, o.Profiling)
+	p.HealthHandler = web.AgentHealth(registry, p.agent.Ready)
+	p.AdminHandler = web.AgentAdmin(o.HealthPort, o.Profiling)
 	return p, nil
 }
 
@@ -58,10 +59,10 @@ func (o *Options) config(log *slog.Logger) (cfg konnectivity.AgentConfig, err er
 	if o.DrainTimeout == 0 {
 		cfg.DrainTimeout = -1 // at once
 	}
-	if o.given("sync-interval") {
+	if o.Given("sync-interval") {
 		cfg.MinBackoff = o.SyncInterval
 	}
-	if o.given("sync-interval-cap") {
+	if o.Given("sync-interval-cap") {
 		cfg.MaxBackoff = o.SyncIntervalCap
 	}
 	if cfg.Protocols, err = o.protocols(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/cmd/internal/flags"
-	"github.com/sallyport/sallyport/cmd/internal/logs"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 )
 
 // Options are the values of the flags. Use NewOptions for the defaults.
@@ -32,41 +32,29 @@ type Options struct {
 	HealthPort        int
 	AdminBindAddress  string
 	AdminPort         int
-	Profiling         bool
-	Contention        bool
 	ServerCountSource string
 
 	AllowCIDRs, AllowNames, AllowPorts []string
 	PolicyFile                         string
 
-	ProbeInterval                 time.Duration
-	WarnOnChannelLimit            bool
-	SyncForever                   bool
-	XfrChannelSize                int
-	CountServerLeases             bool
-	LeaseNamespace, LeaseSelector string
-	Kubeconfig, KubeContentType   string
+	ProbeInterval     time.Duration
+	SyncForever       bool
+	CountServerLeases bool
+	LeaseSelector     string
 
-	Log *logs.Options
-
-	set *pflag.FlagSet
+	program.Common
 }
-
-// defaultDrain leaves a few seconds of the 30 that Kubernetes gives a pod to end.
-const defaultDrain = 25 * time.Second
 
 // NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
-		ServerHost: "127.0.0.1", ServerPort: 8091, Protocols: []string{"yamux", "grpc"},
+		ServerHost: "127.0.0.1", ServerPort: 8091, Protocols: program.DefaultProtocols(),
 		AllowCIDRs: flags.List(strings.Split(os.Getenv("PROXY_AGENT_ALLOW_CIDRS"), ",")),
 		AgentID:    os.Getenv("PROXY_AGENT_ID"), SyncInterval: time.Second, SyncIntervalCap: 10 * time.Second,
-		KeepaliveTime: time.Hour, DrainTimeout: defaultDrain,
+		KeepaliveTime: time.Hour, DrainTimeout: program.DefaultDrain,
 		HealthPort: 8093, AdminPort: 8094, AdminBindAddress: "127.0.0.1", ServerCountSource: "default",
-		ProbeInterval: time.Second, XfrChannelSize: 150,
-		LeaseNamespace: "kube-system", LeaseSelector: "k8s-app=konnectivity-server",
-		KubeContentType: "application/vnd.kubernetes.protobuf",
-		Log:             logs.NewOptions(),
+		ProbeInterval: time.Second, LeaseSelector: "k8s-app=konnectivity-server",
+		Common: program.NewCommon(150, false),
 	}
 }
 
@@ -77,8 +65,7 @@ func (o *Options) Flags() *pflag.FlagSet {
 	o.addTargetFlags(fs)
 	o.addOperatingFlags(fs)
 	o.addUnusedFlags(fs)
-	o.Log.AddFlags(fs)
-	o.set = fs
+	o.Common.AddFlags(fs)
 	return fs
 }
 
@@ -114,44 +101,24 @@ func (o *Options) addOperatingFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.HealthPort, "health-server-port", o.HealthPort, "port of /healthz, /readyz and /metrics")
 	fs.StringVar(&o.AdminBindAddress, "admin-bind-address", o.AdminBindAddress, "address of the admin port; empty is every address")
 	fs.IntVar(&o.AdminPort, "admin-server-port", o.AdminPort, "port of profiling; its /metrics leads to the health port")
-	fs.BoolVar(&o.Profiling, "enable-profiling", o.Profiling, "serve /debug/pprof/ on the admin port")
-	fs.BoolVar(&o.Contention, "enable-contention-profiling", o.Contention, "profile blocking, too; needs --enable-profiling")
 	fs.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long open connections may go on after SIGTERM; 0 is at once")
 }
 
 func (o *Options) addUnusedFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.ProbeInterval, "probe-interval", o.ProbeInterval, "accepted, no effect")
-	fs.BoolVar(&o.WarnOnChannelLimit, "warn-on-channel-limit", o.WarnOnChannelLimit, "accepted, no effect")
-	fs.IntVar(&o.XfrChannelSize, "xfr-channel-size", o.XfrChannelSize, "accepted, no effect")
 	fs.StringVar(&o.ServerCountSource, "server-count-source", o.ServerCountSource, "accepted, no effect: default or max")
 	fs.BoolVar(&o.CountServerLeases, "count-server-leases", o.CountServerLeases, "not supported: leases cannot be counted")
-	fs.StringVar(&o.LeaseNamespace, "lease-namespace", o.LeaseNamespace, "accepted, no effect")
 	fs.StringVar(&o.LeaseSelector, "lease-label-selector", o.LeaseSelector, "accepted, no effect")
 	fs.StringVar(&o.LeaseSelector, "lease-label", o.LeaseSelector, "accepted, no effect")
 	fs.Lookup("lease-label").Hidden = true
-	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "accepted, no effect")
-	fs.StringVar(&o.KubeContentType, "kube-api-content-type", o.KubeContentType, "accepted, no effect")
 }
 
 // unused lists the flags that have nothing to switch here.
-func unused() []flags.Unused {
-	const (
-		noAPI  = "this program speaks to no Kubernetes API"
-		window = "each connection has flow control of its own, there are no shared channels"
-		count  = "the number of servers is what the servers say"
-	)
-	return append(logs.Unused(),
+func (o *Options) unused() []flags.Unused {
+	return append(o.Common.Unused(),
 		flags.Unused{Name: "probe-interval", Why: "a lost connection is noticed at once"},
-		flags.Unused{Name: "server-count-source", Why: count},
-		flags.Unused{Name: "warn-on-channel-limit", Why: window},
-		flags.Unused{Name: "xfr-channel-size", Why: window},
-		flags.Unused{Name: "lease-namespace", Why: noAPI},
-		flags.Unused{Name: "lease-label-selector", Why: noAPI},
-		flags.Unused{Name: "lease-label", Why: noAPI},
-		flags.Unused{Name: "kubeconfig", Why: noAPI},
-		flags.Unused{Name: "kube-api-content-type", Why: noAPI},
+		flags.Unused{Name: "server-count-source", Why: "the number of servers is what the servers say"},
+		flags.Unused{Name: "lease-label-selector", Why: program.NoAPI},
+		flags.Unused{Name: "lease-label", Why: program.NoAPI},
 	)
 }
-
-// given reports whether the flag name was given, with whatever value.
-func (o *Options) given(name string) bool { return o.set != nil && o.set.Changed(name) }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"runtime"
 
 	"github.com/sallyport/sallyport/cmd/internal/program"
-	"github.com/sallyport/sallyport/cmd/internal/web"
 )
 
 // Main runs the program with the command line args and returns its exit code.
@@ -15,7 +13,7 @@ func Main(args []string, out, errOut io.Writer) int {
 	o := NewOptions()
 	return program.Program{
 		What:  "konnectivity-agent keeps tunnels to servers and connects to targets for them.",
-		Flags: o.Flags(), Unused: unused(), Log: o.Log, Validate: o.Validate, Run: o.Run,
+		Flags: o.Flags(), Unused: o.unused(), Log: o.Log, Validate: o.Validate, Run: o.Run,
 	}.Main(args, out, errOut)
 }
 
@@ -25,23 +23,17 @@ func (o *Options) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	admin, err := program.Listen("admin-server-port", o.AdminBindAddress, o.AdminPort)
-	if err != nil {
+	if err := program.ListenAll(
+		program.Port(&p.Admin, "admin-server-port", o.AdminBindAddress, o.AdminPort),
+		program.Port(&p.Health, "health-server-port", o.HealthHost, o.HealthPort),
+	); err != nil {
 		return err
 	}
-	health, err := program.Listen("health-server-port", o.HealthHost, o.HealthPort)
-	if err != nil {
-		admin.Close()
-		return err
-	}
-	if o.Contention {
-		runtime.SetBlockProfileRate(1)
-	}
+	o.Profile()
 	g := program.NewGroup()
 	defer g.Stop()
-	g.Go("admin port", func(ctx context.Context) error { return web.Serve(ctx, admin, p.admin, log) })
-	g.Go("health port", func(ctx context.Context) error { return web.Serve(ctx, health, p.health, log) })
-	log.Info("serving", "health", health.Addr().String(), "admin", admin.Addr().String())
+	p.Ports.Serve(g, log)
+	log.Info("serving", "health", p.Health.Addr().String(), "admin", p.Admin.Addr().String())
 
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/sallyport/sallyport/cmd/internal/check"
-	"github.com/sallyport/sallyport/cmd/internal/flags"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 	"github.com/sallyport/sallyport/konnectivity"
 )
 
@@ -84,18 +83,7 @@ func (o *Options) checkServerHost() error {
 
 // protocols returns what servers are offered.
 func (o *Options) protocols() ([]konnectivity.Protocol, error) {
-	all := []konnectivity.Protocol{konnectivity.ProtocolYamux, konnectivity.ProtocolGRPC}
-	var want []konnectivity.Protocol
-	for _, p := range flags.List(o.Protocols) {
-		if !slices.Contains(all, konnectivity.Protocol(p)) {
-			return nil, fmt.Errorf("--protocols has %q; want yamux, grpc or both", p)
-		}
-		want = append(want, konnectivity.Protocol(p))
-	}
-	if len(want) == 0 {
-		return nil, errors.New("--protocols is empty; want yamux, grpc or both")
-	}
-	return want, nil
+	return program.Protocols("protocols", o.Protocols)
 }
 
 func (o *Options) checkTimes() error {

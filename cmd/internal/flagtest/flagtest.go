@@ -65,6 +65,25 @@ func Compare(t *testing.T, fs *pflag.FlagSet, want []Flag) {
 	}
 }
 
+// Help checks that the program prints what is in file when it is asked for help.
+func Help(t *testing.T, main func(args []string, out, errOut io.Writer) int, file string) {
+	t.Helper()
+	for _, name := range []string{"PROXY_AGENT_ID", "PROXY_AGENT_ALLOW_CIDRS", "PROXY_SERVER_ID"} {
+		t.Setenv(name, "")
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	if code := main([]string{"--help"}, &out, &errOut); code != 0 || errOut.Len() > 0 {
+		t.Errorf("exit code %d, %s", code, &errOut)
+	}
+	if out.String() != string(want) {
+		t.Errorf("the help is\n%s\nand %s is another; want them equal", &out, file)
+	}
+}
+
 // Defaults is a command line with every flag of all at its default.
 func Defaults(all []Flag) (args []string) {
 	for _, f := range all {

@@ -15,3 +15,30 @@ func Listen(flag, host string, port int) (net.Listener, error) {
 	}
 	return ln, nil
 }
+
+// Place is one of the places that a program listens on.
+type Place struct {
+	Into *net.Listener
+	Make func() (net.Listener, error)
+}
+
+// ListenAll makes the listeners of all places, in their order. When one cannot be
+// made, it closes those that were.
+func ListenAll(places ...Place) error {
+	for i, p := range places {
+		ln, err := p.Make()
+		if err != nil {
+			for _, made := range places[:i] {
+				(*made.Into).Close()
+			}
+			return err
+		}
+		*p.Into = ln
+	}
+	return nil
+}
+
+// Port is a Place on a TCP port, as Listen takes it.
+func Port(into *net.Listener, flag, host string, port int) Place {
+	return Place{into, func() (net.Listener, error) { return Listen(flag, host, port) }}
+}

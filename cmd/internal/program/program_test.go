@@ -114,3 +114,18 @@ func TestListenNamesTheFlag(t *testing.T) {
 		t.Errorf("%v, want that the port of the flag is taken", err)
 	}
 }
+
+func TestListenAllOrNothing(t *testing.T) {
+	var first, second net.Listener
+	taken := errors.New("taken")
+	err := ListenAll(
+		Place{&first, func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }},
+		Place{&second, func() (net.Listener, error) { return nil, taken }},
+	)
+	if !errors.Is(err, taken) || second != nil {
+		t.Errorf("%v, %v, want the error of the second and no listener", err, second)
+	}
+	if _, err := first.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the first listener: %v, want it closed", err)
+	}
+}

@@ -4,20 +4,23 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net"
 	"time"
 
+	"github.com/sallyport/sallyport/cmd/internal/program"
 	"github.com/sallyport/sallyport/cmd/internal/web"
 	"github.com/sallyport/sallyport/contrib/prometheus"
 	"github.com/sallyport/sallyport/konnectivity"
 	"github.com/sallyport/sallyport/transport"
 )
 
-// parts are what the program consists of. Nothing of it has been started.
+// parts are what the program consists of. Nothing of it has been started, and Run
+// makes the listeners.
 type parts struct {
-	agents        *konnectivity.Server
-	front         *konnectivity.Frontend
-	health, admin http.Handler
+	agents               *konnectivity.Server
+	front                *konnectivity.Frontend
+	agentPort, frontPort net.Listener
+	program.Ports
 }
 
 // assemble builds the parts from flags that Validate has found right.
@@ -41,8 +44,8 @@ func (o *Options) assemble(log *slog.Logger) (*parts, error) {
 	if p.front, err = o.frontend(p.agents, metrics, log); err != nil {
 		return nil, err
 	}
-	p.health = web.ServerHealth(registry, p.agents.Ready)
-	p.admin = web.ServerAdmin(registry, o.Profiling)
+	p.HealthHandler = web.ServerHealth(registry, p.agents.Ready)
+	p.AdminHandler = web.ServerAdmin(registry, o.Profiling)
 	return p, nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/cmd/internal/flags"
-	"github.com/sallyport/sallyport/cmd/internal/logs"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 )
 
 // Options are the values of the flags. Use NewOptions for the defaults.
@@ -31,8 +31,6 @@ type Options struct {
 	HealthBindAddress  string
 	KeepaliveTime      time.Duration
 	FrontendKeepalive  time.Duration
-	Profiling          bool
-	Contention         bool
 	ServerID           string
 	ServerCount        int
 	ProxyStrategies    string
@@ -44,23 +42,15 @@ type Options struct {
 
 	AgentNamespace, AgentServiceAccount, Audience string
 	EnableLeaseController                         bool
-	LeaseNamespace, LeaseLabel                    string
-	Kubeconfig, KubeContentType                   string
+	LeaseLabel                                    string
 	KubeconfigQPS                                 float32
 	KubeconfigBurst                               int
-	XfrChannelSize                                int
-	WarnOnChannelLimit                            bool
 
 	AgentIdentity, IdentityRules string
 	AgentProtocols, AgentALPN    []string
 
-	Log *logs.Options
-
-	set *pflag.FlagSet
+	program.Common
 }
-
-// defaultDrain leaves a few seconds of the 30 that Kubernetes gives a pod to end.
-const defaultDrain = 25 * time.Second
 
 // NewOptions returns the defaults.
 func NewOptions() *Options {
@@ -69,10 +59,9 @@ func NewOptions() *Options {
 		ServerPort: 8090, AgentPort: 8091, HealthPort: 8092, AdminPort: 8095, AdminBindAddress: "127.0.0.1",
 		KeepaliveTime: time.Hour, FrontendKeepalive: time.Hour,
 		ServerID: os.Getenv("PROXY_SERVER_ID"), ServerCount: 1, ProxyStrategies: "default",
-		LeaseNamespace: "kube-system", LeaseLabel: "k8s-app=konnectivity-server",
-		KubeContentType: "application/vnd.kubernetes.protobuf", XfrChannelSize: 10, WarnOnChannelLimit: true,
-		DrainTimeout: defaultDrain, AgentProtocols: []string{"yamux", "grpc"},
-		Log: logs.NewOptions(),
+		LeaseLabel:   "k8s-app=konnectivity-server",
+		DrainTimeout: program.DefaultDrain, AgentProtocols: program.DefaultProtocols(),
+		Common: program.NewCommon(10, true),
 	}
 }
 
@@ -83,8 +72,8 @@ func (o *Options) Flags() *pflag.FlagSet {
 	o.addAgentFlags(fs)
 	o.addOperatingFlags(fs)
 	o.addKubernetesFlags(fs)
-	o.Log.AddFlags(fs)
-	o.set = fs
+	o.Common.AddFlags(fs)
+	fs.Lookup("warn-on-channel-limit").Hidden = true
 	return fs
 }
 
@@ -126,13 +115,11 @@ func (o *Options) addOperatingFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.HealthBindAddress, "health-bind-address", o.HealthBindAddress, "address of the health port; empty is every address")
 	fs.IntVar(&o.AdminPort, "admin-port", o.AdminPort, "port of profiling, and of /metrics once more")
 	fs.StringVar(&o.AdminBindAddress, "admin-bind-address", o.AdminBindAddress, "address of the admin port; empty is loopback")
-	fs.BoolVar(&o.Profiling, "enable-profiling", o.Profiling, "serve /debug/pprof/ on the admin port")
-	fs.BoolVar(&o.Contention, "enable-contention-profiling", o.Contention, "profile blocking, too; needs --enable-profiling")
 	fs.StringSliceVar(&o.CipherSuites, "cipher-suites", o.CipherSuites, "cipher suites of TLS 1.2, by their Go names; empty is Go's choice")
 	fs.StringVar(&o.TLSMinVersion, "tls-min-version", o.TLSMinVersion, "least TLS version: VersionTLS12 or VersionTLS13; empty and lower ones are VersionTLS12")
 	fs.DurationVar(&o.DrainTimeout, "drain-timeout", o.DrainTimeout, "how long open connections may go on after SIGTERM")
 	fs.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "the same as --drain-timeout, under Konnectivity's name; a 0 that is given means at once")
-	flags.Effective(fs, "graceful-shutdown-timeout", defaultDrain.String())
+	flags.Effective(fs, "graceful-shutdown-timeout", program.DefaultDrain.String())
 }
 
 func (o *Options) addKubernetesFlags(fs *pflag.FlagSet) {
@@ -140,34 +127,16 @@ func (o *Options) addKubernetesFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.AgentServiceAccount, "agent-service-account", o.AgentServiceAccount, "not supported: agents' tokens cannot be reviewed")
 	fs.StringVar(&o.Audience, "authentication-audience", o.Audience, "not supported: agents' tokens cannot be reviewed")
 	fs.BoolVar(&o.EnableLeaseController, "enable-lease-controller", o.EnableLeaseController, "not supported: leases cannot be published")
-	fs.StringVar(&o.LeaseNamespace, "lease-namespace", o.LeaseNamespace, "accepted, no effect")
 	fs.StringVar(&o.LeaseLabel, "lease-label", o.LeaseLabel, "accepted, no effect")
-	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "accepted, no effect")
 	fs.Float32Var(&o.KubeconfigQPS, "kubeconfig-qps", o.KubeconfigQPS, "accepted, no effect")
 	fs.IntVar(&o.KubeconfigBurst, "kubeconfig-burst", o.KubeconfigBurst, "accepted, no effect")
-	fs.StringVar(&o.KubeContentType, "kube-api-content-type", o.KubeContentType, "accepted, no effect")
-	fs.IntVar(&o.XfrChannelSize, "xfr-channel-size", o.XfrChannelSize, "accepted, no effect")
-	fs.BoolVar(&o.WarnOnChannelLimit, "warn-on-channel-limit", o.WarnOnChannelLimit, "accepted, no effect")
-	fs.Lookup("warn-on-channel-limit").Hidden = true
 }
 
 // unused lists the flags that have nothing to switch here.
-func unused() []flags.Unused {
-	const (
-		noAPI  = "this program speaks to no Kubernetes API"
-		window = "each connection has flow control of its own, there are no shared channels"
-	)
-	return append(logs.Unused(),
-		flags.Unused{Name: "lease-namespace", Why: noAPI},
-		flags.Unused{Name: "lease-label", Why: noAPI},
-		flags.Unused{Name: "kubeconfig", Why: noAPI},
-		flags.Unused{Name: "kubeconfig-qps", Why: noAPI},
-		flags.Unused{Name: "kubeconfig-burst", Why: noAPI},
-		flags.Unused{Name: "kube-api-content-type", Why: noAPI},
-		flags.Unused{Name: "xfr-channel-size", Why: window},
-		flags.Unused{Name: "warn-on-channel-limit", Why: window},
+func (o *Options) unused() []flags.Unused {
+	return append(o.Common.Unused(),
+		flags.Unused{Name: "lease-label", Why: program.NoAPI},
+		flags.Unused{Name: "kubeconfig-qps", Why: program.NoAPI},
+		flags.Unused{Name: "kubeconfig-burst", Why: program.NoAPI},
 	)
 }
-
-// given reports whether the flag name was given, with whatever value.
-func (o *Options) given(name string) bool { return o.set != nil && o.set.Changed(name) }

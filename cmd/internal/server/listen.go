@@ -13,36 +13,15 @@ import (
 	"github.com/sallyport/sallyport/konnectivity"
 )
 
-// listeners are what the program listens on.
-type listeners struct{ agents, front, health, admin net.Listener }
-
-// listen makes the listeners, that of the health port after those it speaks for:
+// listen makes p's listeners, that of the health port after those it speaks for:
 // who gets an answer from it can connect to them.
-func (o *Options) listen() (l listeners, err error) {
-	steps := []struct {
-		into *net.Listener
-		make func() (net.Listener, error)
-	}{
-		{&l.agents, func() (net.Listener, error) {
-			return program.Listen("agent-port", o.AgentBindAddress, o.AgentPort)
-		}},
-		{&l.front, o.listenFront},
-		{&l.admin, func() (net.Listener, error) {
-			return program.Listen("admin-port", cmp.Or(o.AdminBindAddress, "127.0.0.1"), o.AdminPort)
-		}},
-		{&l.health, func() (net.Listener, error) {
-			return program.Listen("health-port", o.HealthBindAddress, o.HealthPort)
-		}},
-	}
-	for i, s := range steps {
-		if *s.into, err = s.make(); err != nil {
-			for _, made := range steps[:i] {
-				(*made.into).Close()
-			}
-			return l, err
-		}
-	}
-	return l, nil
+func (o *Options) listen(p *parts) error {
+	return program.ListenAll(
+		program.Port(&p.agentPort, "agent-port", o.AgentBindAddress, o.AgentPort),
+		program.Place{Into: &p.frontPort, Make: o.listenFront},
+		program.Port(&p.Admin, "admin-port", cmp.Or(o.AdminBindAddress, "127.0.0.1"), o.AdminPort),
+		program.Port(&p.Health, "health-port", o.HealthBindAddress, o.HealthPort),
+	)
 }
 
 func (o *Options) listenFront() (net.Listener, error) {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/cmd/internal/program"
-	"github.com/sallyport/sallyport/cmd/internal/web"
 )
 
 // Main runs the program with the command line args and returns its exit code.
@@ -18,7 +16,7 @@ func Main(args []string, out, errOut io.Writer) int {
 	o := NewOptions()
 	return program.Program{
 		What:  "konnectivity-server takes the tunnels of agents and connects clients, such as a kube-apiserver, through them.",
-		Flags: o.Flags(), Unused: unused(), Log: o.Log, Validate: o.Validate, Run: o.Run,
+		Flags: o.Flags(), Unused: o.unused(), Log: o.Log, Validate: o.Validate, Run: o.Run,
 	}.Main(args, out, errOut)
 }
 
@@ -28,21 +26,17 @@ func (o *Options) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	l, err := o.listen()
-	if err != nil {
+	if err := o.listen(p); err != nil {
 		return err
 	}
-	if o.Contention {
-		runtime.SetBlockProfileRate(1)
-	}
+	o.Profile()
 	g := program.NewGroup()
 	defer g.Stop()
-	g.Go("agents", func(ctx context.Context) error { return p.agents.Serve(ctx, l.agents) })
-	g.Go("clients", func(ctx context.Context) error { return p.front.Serve(ctx, l.front) })
-	g.Go("admin port", func(ctx context.Context) error { return web.Serve(ctx, l.admin, p.admin, log) })
-	g.Go("health port", func(ctx context.Context) error { return web.Serve(ctx, l.health, p.health, log) })
-	log.Info("serving", "id", p.agents.ID(), "agents", l.agents.Addr().String(), "clients", l.front.Addr().String(), "mode", o.Mode,
-		"health", l.health.Addr().String(), "admin", l.admin.Addr().String())
+	g.Go("agents", func(ctx context.Context) error { return p.agents.Serve(ctx, p.agentPort) })
+	g.Go("clients", func(ctx context.Context) error { return p.front.Serve(ctx, p.frontPort) })
+	p.Ports.Serve(g, log)
+	log.Info("serving", "id", p.agents.ID(), "agents", p.agentPort.Addr().String(), "clients", p.frontPort.Addr().String(), "mode", o.Mode,
+		"health", p.Health.Addr().String(), "admin", p.Admin.Addr().String())
 	if err := g.Wait(ctx); err != nil {
 		return err
 	}

@@ -14,11 +14,15 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sallyport/sallyport/cmd/internal/flagtest"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 )
 
 const konnectivitys = "testdata/konnectivity-flags.txt"
 
 func newFlags() *pflag.FlagSet { return NewOptions().Flags() }
+
+// What --help says changes only on purpose.
+func TestHelp(t *testing.T) { flagtest.Help(t, Main, "testdata/help.txt") }
 
 func TestFlagsAreKonnectivitys(t *testing.T) {
 	flagtest.Compare(t, newFlags(), flagtest.Read(t, konnectivitys))
@@ -30,11 +34,11 @@ func TestDefaultsSpeltOut(t *testing.T) {
 	flagtest.Parse(t, plain.Flags())
 	flagtest.Parse(t, spelt.Flags(), flagtest.Defaults(flagtest.Read(t, konnectivitys))...)
 	// Zero that is given means at once, as there; and a set remembers what it was given.
-	if spelt.drain() != 0 || plain.drain() != defaultDrain {
-		t.Errorf("drain: %v given as the default, %v by default; want 0 and %v", spelt.drain(), plain.drain(), defaultDrain)
+	if spelt.drain() != 0 || plain.drain() != program.DefaultDrain {
+		t.Errorf("drain: %v given as the default, %v by default; want 0 and %v", spelt.drain(), plain.drain(), program.DefaultDrain)
 	}
 	for _, o := range []*Options{plain, spelt} {
-		o.set, o.CipherSuites, o.AgentALPN = nil, nil, nil
+		o.Set, o.CipherSuites, o.AgentALPN = nil, nil, nil
 	}
 	if !reflect.DeepEqual(plain, spelt) {
 		t.Errorf("with the defaults spelt out: %+v\nwithout: %+v", spelt, plain)
@@ -42,7 +46,7 @@ func TestDefaultsSpeltOut(t *testing.T) {
 }
 
 func TestUnusedFlags(t *testing.T) {
-	flagtest.UnusedOnce(t, newFlags, unused(), flagtest.Defaults(flagtest.Read(t, konnectivitys)))
+	flagtest.UnusedOnce(t, newFlags, NewOptions().unused(), flagtest.Defaults(flagtest.Read(t, konnectivitys)))
 }
 
 func TestServerIDOfTheEnvironment(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport/sallyport/cmd/internal/check"
 	"github.com/sallyport/sallyport/cmd/internal/flags"
+	"github.com/sallyport/sallyport/cmd/internal/program"
 	"github.com/sallyport/sallyport/konnectivity"
 )
 
@@ -158,18 +159,7 @@ func (o *Options) alpn() []string { return flags.List(o.AgentALPN) }
 
 // protocols returns what agents may speak.
 func (o *Options) protocols() ([]konnectivity.Protocol, error) {
-	all := []konnectivity.Protocol{konnectivity.ProtocolYamux, konnectivity.ProtocolGRPC}
-	var want []konnectivity.Protocol
-	for _, p := range flags.List(o.AgentProtocols) {
-		if !slices.Contains(all, konnectivity.Protocol(p)) {
-			return nil, fmt.Errorf("--agent-protocols has %q; want yamux, grpc or both", p)
-		}
-		want = append(want, konnectivity.Protocol(p))
-	}
-	if len(want) == 0 {
-		return nil, errors.New("--agent-protocols is empty; want yamux, grpc or both")
-	}
-	return want, nil
+	return program.Protocols("agent-protocols", o.AgentProtocols)
 }
 
 func (o *Options) checkTLS() error {
@@ -222,7 +212,7 @@ func (o *Options) checkTimes() error {
 	); err != nil {
 		return err
 	}
-	if o.given("graceful-shutdown-timeout") && o.given("drain-timeout") && o.GracefulShutdown != o.DrainTimeout {
+	if o.Given("graceful-shutdown-timeout") && o.Given("drain-timeout") && o.GracefulShutdown != o.DrainTimeout {
 		return fmt.Errorf("--graceful-shutdown-timeout is %v and --drain-timeout is %v, and they mean the same; want one of them", o.GracefulShutdown, o.DrainTimeout)
 	}
 	return nil
@@ -230,7 +220,7 @@ func (o *Options) checkTimes() error {
 
 // drain returns how long connections may go on after the signal.
 func (o *Options) drain() time.Duration {
-	if o.given("graceful-shutdown-timeout") {
+	if o.Given("graceful-shutdown-timeout") {
 		return o.GracefulShutdown
 	}
 	return o.DrainTimeout
