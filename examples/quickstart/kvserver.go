@@ -8,68 +8,20 @@ import (
 	"sync"
 )
 
-// kvServer stands for etcd: a store that is told "PUT key value" and "GET key",
+// kvStore stands for etcd: a store that is told "PUT key value" and "GET key",
 // a line each, and answers with a line.
-type kvServer struct {
-	ln      net.Listener
-	running sync.WaitGroup
-
+type kvStore struct {
 	mu     sync.Mutex
 	values map[string]string
-	conns  map[net.Conn]struct{}
-	closed bool
 }
 
-// serveKV serves a store on ln until stop.
-func serveKV(ln net.Listener) *kvServer {
-	s := &kvServer{ln: ln, values: map[string]string{}, conns: map[net.Conn]struct{}{}}
-	s.running.Go(s.accept)
-	return s
+// serveKV serves a store on ln.
+func serveKV(ln net.Listener) *connServer {
+	s := &kvStore{values: map[string]string{}}
+	return serveConns(ln, s.serve)
 }
 
-// stop ends the server with its connections and waits for them.
-func (s *kvServer) stop() {
-	s.ln.Close()
-	s.mu.Lock()
-	s.closed = true
-	for c := range s.conns {
-		c.Close()
-	}
-	s.mu.Unlock()
-	s.running.Wait()
-}
-
-func (s *kvServer) accept() {
-	for {
-		c, err := s.ln.Accept()
-		if err != nil {
-			return
-		}
-		if !s.add(c) {
-			c.Close()
-			return
-		}
-		s.running.Go(func() { s.serve(c) })
-	}
-}
-
-// add takes c in, unless the server has been stopped.
-func (s *kvServer) add(c net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.conns[c] = struct{}{}
-	}
-	return !s.closed
-}
-
-func (s *kvServer) serve(c net.Conn) {
-	defer func() {
-		s.mu.Lock()
-		delete(s.conns, c)
-		s.mu.Unlock()
-		c.Close()
-	}()
+func (s *kvStore) serve(c net.Conn) {
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		if _, err := fmt.Fprintln(c, s.do(lines.Text())); err != nil {
 			return
@@ -78,7 +30,7 @@ func (s *kvServer) serve(c net.Conn) {
 }
 
 // do carries out one line and returns the answer.
-func (s *kvServer) do(line string) string {
+func (s *kvStore) do(line string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch words := strings.SplitN(line, " ", 3); {
