@@ -20,6 +20,9 @@ var ErrClientClosed = errors.New("konnectivity: client closed")
 // kind and hop: those of this package's front ends as they were, those of
 // upstream's as far as its words tell.
 //
+// In gRPC mode each conn holds up to 320 KiB that nobody has read. There is no bound
+// for all of them: how many there are is up to who dials.
+//
 // Upstream's protocol lacks some of what a conn promises, and then this does:
 //
 //   - Over gRPC with an upstream server there is no half-close: the conns have no

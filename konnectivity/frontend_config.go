@@ -60,7 +60,8 @@ type FrontendConfig struct {
 	KeepAlive time.Duration
 	// MaxConns bounds the connections at once, those being dialed included. More
 	// are refused with a reason. Zero means 16384. It bounds the sockets of gRPC
-	// clients too, give or take a hundred: more are closed.
+	// clients too, give or take a hundred: more are closed. In gRPC mode it is all
+	// that bounds what the connections hold unread together, each up to 320 KiB.
 	MaxConns int
 
 	// Log gets clients being refused and dials that fail. Nil is silent.
