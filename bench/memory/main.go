@@ -24,8 +24,10 @@ const oneWay = 25 * time.Millisecond
 
 // sendBuffer is what a target's connection holds in the kernel. By itself it grows
 // to 4 MiB, and a thousand that nobody reads take all the memory that the machine has
-// for TCP: the kernel then drops what the tunnel's own connection carries.
-const sendBuffer = 32 << 10
+// for TCP: the kernel then drops what the tunnel's own connection carries. Too small
+// is no better: below a segment of loopback, 64 KiB, it waits for acknowledgements
+// that TCP delays.
+const sendBuffer = 128 << 10
 
 // plan is how many streams to measure and for how long each is read.
 type plan struct {
