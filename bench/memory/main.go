@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/bench/internal/slowlink"
@@ -20,6 +21,13 @@ import (
 
 // oneWay is half of the round trip.
 const oneWay = 25 * time.Millisecond
+
+// sendBuffer is what a target's connection holds in the kernel. By itself it grows
+// to 4 MiB, and a thousand that nobody reads take all the memory that the machine has
+// for TCP: the kernel then drops what the tunnel's own connection carries. Too small
+// is no better: below a segment of loopback, 64 KiB, it waits for acknowledgements
+// that TCP delays.
+const sendBuffer = 128 << 10
 
 // plan is how many streams to measure and for how long each is read.
 type plan struct {
@@ -49,15 +57,23 @@ func main() {
 
 func run(w io.Writer, p plan) error {
 	fmt.Fprintf(w, "| | stalled streams | MB/s before | windows hold MiB | largest MiB | smallest KiB | heap MiB | RSS MiB | a new dial ms | reset |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	var short []string
 	for _, protocol := range []konnectivity.Protocol{konnectivity.ProtocolYamux, konnectivity.ProtocolGRPC} {
 		for _, n := range p.streams {
+			shortages := world.TCPShortages()
 			h, err := measure(p, protocol, n)
 			if err != nil {
 				return fmt.Errorf("%s, %d streams: %w", protocol, n, err)
 			}
 			fmt.Fprintf(w, "| %s | %d | %.0f | %s | %s | %.0f | %s | %s | %.0f | %d |\n", protocol, n, h.rate/1e6, world.MiB(h.Total), world.MiB(h.Largest),
 				float64(h.Smallest)/1024, world.MiB(h.stuck.Heap-h.idle.Heap), world.MiB(h.stuck.RSS-h.idle.RSS), float64(h.dial)/1e6, h.Lost)
+			if world.TCPShortages() != shortages {
+				short = append(short, fmt.Sprintf("%s with %d", protocol, n))
+			}
 		}
+	}
+	if short != nil {
+		fmt.Fprintf(w, "\nThe machine's memory for TCP ran short during %s: there it shows the kernel, not the tunnel.\n", strings.Join(short, ", "))
 	}
 	return nil
 }
@@ -76,7 +92,7 @@ func measure(p plan, protocol konnectivity.Protocol, n int) (h held, err error) 
 		return h, err
 	}
 	defer pki.Remove()
-	target, err := world.NewTarget()
+	target, err := world.NewTarget(sendBuffer)
 	if err != nil {
 		return h, err
 	}
@@ -113,24 +129,14 @@ func (h *held) stall(p plan, receiver *world.Child, target *world.Target, link *
 		return err
 	}
 	h.rate = float64(moved) / p.read.Seconds()
-	silent(target, p.silence)
+	target.Settle(p.silence)
 	if err := receiver.Ask("dial", &h.dial); err != nil {
 		return err
 	}
-	silent(target, p.silence) // what was on its way when the first silence began has arrived
+	target.Settle(p.silence) // what was on its way when the first silence began has arrived
 	if h.stuck, err = receiver.Usage(); err != nil {
 		return err
 	}
 	link.Cut()
 	return receiver.Ask("drain", &h.windows)
-}
-
-// silent waits until the target has got rid of nothing for d: all its writers are
-// stuck.
-func silent(target *world.Target, d time.Duration) {
-	for last, since := target.Poured.Load(), time.Now(); time.Since(since) < d; time.Sleep(d / 20) {
-		if now := target.Poured.Load(); now != last {
-			last, since = now, time.Now()
-		}
-	}
 }

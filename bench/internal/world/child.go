@@ -128,7 +128,7 @@ func (c *Child) Stop() {
 
 // targetRole serves a target and answers "port".
 func targetRole(ctx context.Context, _ []byte) (func(string) (any, error), error) {
-	t, err := NewTarget()
+	t, err := NewTarget(0)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // The requests of a target: a letter and a number of bytes, as often as one likes
@@ -28,18 +29,21 @@ type Target struct {
 	// Poured counts the bytes that sources have got rid of.
 	Poured atomic.Int64
 
-	ln    net.Listener
-	conns sync.WaitGroup
-	mu    sync.Mutex
-	open  map[net.Conn]bool // nil once it is closed
+	ln         net.Listener
+	sendBuffer int // of each connection, in bytes; 0 is the system's
+	conns      sync.WaitGroup
+	mu         sync.Mutex
+	open       map[net.Conn]bool // nil once it is closed
 }
 
 // pieces are buffers that are held while bytes move, not while a request is
 // waited for.
 var pieces = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// NewTarget serves until Close.
-func NewTarget() (*Target, error) {
+// NewTarget serves until Close. Its connections hold about sendBuffer bytes each
+// that are written and not yet with the peer; zero leaves that to the system, which
+// lets one that is not read from grow to megabytes.
+func NewTarget(sendBuffer int) (*Target, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -48,7 +52,7 @@ func NewTarget() (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{Port: port, ln: ln, open: map[net.Conn]bool{}}
+	t := &Target{Port: port, ln: ln, sendBuffer: sendBuffer, open: map[net.Conn]bool{}}
 	t.conns.Go(t.accept)
 	return t, nil
 }
@@ -65,21 +69,24 @@ func (t *Target) Close() {
 	t.conns.Wait()
 }
 
+// Settle waits until sources have got rid of nothing for d: all of them are stuck.
+func (t *Target) Settle(d time.Duration) {
+	for last, since := t.Poured.Load(), time.Now(); time.Since(since) < d; time.Sleep(d / 20) {
+		if now := t.Poured.Load(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+}
+
 func (t *Target) accept() {
 	for {
 		c, err := t.ln.Accept()
 		if err != nil {
 			return
 		}
-		t.mu.Lock()
-		ok := t.open != nil
-		if ok {
-			t.open[c] = true
-		}
-		t.mu.Unlock()
-		if !ok {
+		if !t.hold(c) {
 			c.Close()
-			return
+			continue // the next Accept knows whether that was the end
 		}
 		t.conns.Go(func() {
 			t.serve(c)
@@ -89,6 +96,20 @@ func (t *Target) accept() {
 			t.mu.Unlock()
 		})
 	}
+}
+
+// hold prepares c and reports whether it is to be served.
+func (t *Target) hold(c net.Conn) bool {
+	if t.sendBuffer > 0 && c.(*net.TCPConn).SetWriteBuffer(t.sendBuffer) != nil {
+		return false // it would hold what nobody counts on
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		return false
+	}
+	t.open[c] = true
+	return true
 }
 
 func (t *Target) serve(c net.Conn) {
