@@ -90,7 +90,7 @@ func (d *Dialer) try(a *attempt) {
 	defer close(a.done)
 	release, err := d.admitted(a.ctx)
 	if err != nil {
-		a.err = d.failed(dialer.CauseOf(a.ctx, err))
+		a.err = d.failed(dialer.CauseOf(a.ctx, onTheWay(err)))
 		d.drop(a)
 		return
 	}

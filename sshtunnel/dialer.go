@@ -71,7 +71,8 @@ func New(cfg Config) (*Dialer, error) {
 // what failed on the way to the server and in the server, and [dialer.HopTarget]
 // for what the server says about the target. After an error at hop ssh another
 // route may be tried, unless it is [dialer.ErrDenied]: the server forbids the
-// destination.
+// destination. Where a policy or a bastion forbids the way to the server, that is
+// no ErrDenied but a way that failed.
 //
 // The conn has CloseWrite and Reset methods. What has been written before Close
 // is sent after it, for at most 30 s.

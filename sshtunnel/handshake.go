@@ -82,7 +82,8 @@ func (s *shaken) discard() {
 }
 
 // unreached is the error of Via. To who dials through the server, the server is
-// not the target; but a bastion before it that broke is named.
+// not the target, and a way to it that is forbidden is a way that failed; but a
+// bastion before it that broke is named.
 func (d *Dialer) unreached(ctx context.Context, err error) *dialer.Error {
 	hop := d.hop()
 	if de, ok := errors.AsType[*dialer.Error](err); ok {
@@ -91,7 +92,7 @@ func (d *Dialer) unreached(ctx context.Context, err error) *dialer.Error {
 		}
 		err = de.Err
 	}
-	return &dialer.Error{Hop: hop, Err: dialer.CauseOf(ctx, err)}
+	return &dialer.Error{Hop: hop, Err: dialer.CauseOf(ctx, onTheWay(err))}
 }
 
 // failed is an error of this hop.
@@ -177,7 +178,7 @@ func (p *proof) explain(ctx context.Context, err error) error {
 		return dialer.CauseOf(ctx, err)
 	}
 	if hk, ok := errors.AsType[*HostKeyError](err); ok {
-		return hk
+		return onTheWay(hk)
 	}
 	if ce, ok := errors.AsType[*credentialsError](err); ok {
 		return ce
@@ -198,7 +199,7 @@ func (p *proof) explain(ctx context.Context, err error) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("the server hung up during the handshake: %w", dialer.ErrReset)
 	}
-	return &handshakeError{err, p.wanted(err)}
+	return onTheWay(&handshakeError{err, p.wanted(err)})
 }
 
 // wanted tells which keys are known of a server that has none of their types to
@@ -238,10 +239,5 @@ func (e *handshakeError) Error() string {
 	return text + e.wanted
 }
 
-// Unwrap leaves out what would pass for a denied destination.
-func (e *handshakeError) Unwrap() error {
-	if dialer.KindOf(e.err) == dialer.Denied {
-		return nil
-	}
-	return e.err
-}
+// Unwrap returns the error as package ssh has it.
+func (e *handshakeError) Unwrap() error { return e.err }
