@@ -9,17 +9,20 @@ import (
 	"github.com/sallyport/sallyport/dialer"
 )
 
-// attempt is a handshake that dials wait for.
+// attempt is a handshake that dials wait for, and its wait for its turn before.
 type attempt struct {
-	ctx     context.Context // ends when nobody waits any more
-	give    context.CancelCauseFunc
-	waiters int           // guarded by Dialer.mu
-	done    chan struct{} // closed once client or err is set
-	client  *client
-	err     *dialer.Error
+	ctx    context.Context // ends when the attempt is given up
+	give   context.CancelCauseFunc
+	done   chan struct{} // closed once client or err is set
+	client *client
+	err    *dialer.Error
+
+	// Dialer.mu guards what follows.
+	waiters int
+	turn    admission // nil until the handshake begins
 }
 
-// errUnwanted is why a handshake ended that nobody waited for any more.
+// errUnwanted is why an attempt ended that nobody waited for any more.
 var errUnwanted = errors.New("sshtunnel: nobody waits for the handshake any more")
 
 // ready returns a client that takes dials, and makes one where there is none.
@@ -72,29 +75,39 @@ func (d *Dialer) start() {
 	})
 }
 
-// leave gives up waiting for a. The last to leave ends it.
+// leave gives up waiting for a. Without anybody who waits a handshake goes on, or
+// callers that have less time than a slow server takes would never get to it: the
+// next one finds a client, or the handshake under way. It has a bound of its own.
 func (d *Dialer) leave(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.waiters--; a.waiters > 0 {
+	if a.waiters--; a.waiters > 0 || a.turn != nil && a.turn.linger() {
 		return
 	}
+	d.abandon(a)
+}
+
+// abandon ends a: who comes now wants one that is not being given up. d.mu is held.
+func (d *Dialer) abandon(a *attempt) {
 	a.give(errUnwanted)
 	if d.attempt == a {
-		d.attempt = nil // who comes now wants one that is not being given up
+		d.attempt = nil
 	}
 }
 
 // try makes the handshake and tells those who wait.
 func (d *Dialer) try(a *attempt) {
 	defer close(a.done)
-	release, err := d.admitted(a.ctx)
+	turn, err := d.admitted(a.ctx)
 	if err != nil {
 		a.err = d.failed(dialer.CauseOf(a.ctx, onTheWay(err)))
 		d.drop(a)
 		return
 	}
-	defer release()
+	defer turn.done()
+	d.mu.Lock()
+	a.turn = turn
+	d.mu.Unlock()
 	s, failure := d.handshake(a.ctx)
 	if failure != nil {
 		a.err = failure
@@ -104,17 +117,35 @@ func (d *Dialer) try(a *attempt) {
 	d.connected(a, s)
 }
 
-// admitted waits for its turn.
-func (d *Dialer) admitted(ctx context.Context) (release func(), err error) {
-	if d.cfg.Admit == nil {
-		return func() {}, nil
-	}
-	release, err = d.cfg.Admit(ctx)
-	if err == nil && release == nil {
-		release = func() {}
-	}
-	return release, err
+// admission is a handshake's turn.
+type admission interface {
+	done()
+	// linger reports whether the handshake may go on now that nobody waits for it.
+	linger() bool
 }
+
+// admitted waits for a turn.
+func (d *Dialer) admitted(ctx context.Context) (admission, error) {
+	switch {
+	case d.cfg.turn != nil:
+		return d.cfg.turn(ctx)
+	case d.cfg.Admit == nil:
+		return byCaller(nil), nil
+	}
+	done, err := d.cfg.Admit(ctx)
+	return byCaller(done), err
+}
+
+// byCaller is the turn that Config.Admit has given.
+type byCaller func()
+
+func (f byCaller) done() {
+	if f != nil {
+		f()
+	}
+}
+
+func (byCaller) linger() bool { return true }
 
 // drop forgets a. d.mu is not held.
 func (d *Dialer) drop(a *attempt) {

@@ -123,24 +123,23 @@ func TestUselessServerIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestNobodyWaits: a handshake that every dial has given up ends, is no failure of
-// the server, and the next dial makes its own.
+// TestNobodyWaits: a wait for a turn that every dial has given up ends, is no failure
+// of the server, and the next dial waits for its own.
 func TestNobodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 1)
 		var first atomic.Bool
 		first.Store(true)
 		d, server := inMemory(t, sshtest.Knobs{}, func(c *sshtunnel.Config) {
-			real := c.Via
 			c.Backoff = time.Minute
-			c.Via = dialer.Func(func(ctx context.Context, network, address string) (net.Conn, error) {
+			c.Admit = func(ctx context.Context) (func(), error) {
 				if first.CompareAndSwap(true, false) {
 					<-ctx.Done()
 					ended <- ctx.Err()
 					return nil, ctx.Err()
 				}
-				return real.DialContext(ctx, network, address)
-			})
+				return nil, nil
+			}
 		})
 		short, cancelShort := context.WithCancel(t.Context())
 		long, cancelLong := context.WithCancel(t.Context())
@@ -162,7 +161,7 @@ func TestNobodyWaits(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-ended:
-			t.Fatal("the handshake ended with the first of two who waited")
+			t.Fatal("the wait ended with the first of two who waited")
 		default:
 		}
 		cancelLong()

@@ -51,8 +51,9 @@ type Config struct {
 	HostKeyAlgorithms []string
 
 	// HandshakeTimeout bounds connecting to the server, from Via's dial through
-	// authentication. Zero means DefaultHandshakeTimeout; negative is an error,
-	// for it cannot be switched off.
+	// authentication. It goes on that long also when all dials that waited for it
+	// have given up, for those that come after. Zero means DefaultHandshakeTimeout;
+	// negative is an error, for it cannot be switched off.
 	HandshakeTimeout time.Duration
 	// DialTimeout bounds each dial from first to last, with the handshake where
 	// one is needed. Zero means dialer.DefaultTimeout, negative no bound but the
@@ -79,10 +80,10 @@ type Config struct {
 	// tries. MaxBackoff of zero means DefaultMaxBackoff; negative is an error.
 	Backoff, MaxBackoff time.Duration
 	// Admit is called before each handshake and may wait, to bound how many there
-	// are at once. ctx ends when nobody wants the handshake any more. done is
-	// called when the handshake has ended; on an error it is not, and the dials
-	// that wait fail. HandshakeTimeout starts when Admit has returned. Nil admits
-	// all.
+	// are at once. ctx ends when no dial waits for the handshake any more; once
+	// Admit has returned, that does not end the handshake. done is called when the
+	// handshake has ended; on an error it is not, and the dials that wait fail.
+	// HandshakeTimeout starts when Admit has returned. Nil admits all.
 	Admit func(ctx context.Context) (done func(), err error)
 
 	// Log gets clients coming and going, and handshakes that failed. Nil is silent.
@@ -91,5 +92,6 @@ type Config struct {
 	// altogether, is fine.
 	Trace *Trace
 
-	strict bool // the key exchange must be; see withAlgorithms
+	strict bool                                         // the key exchange must be; see withAlgorithms
+	turn   func(ctx context.Context) (admission, error) // a Pool's, in place of Admit
 }

@@ -3,8 +3,10 @@
 //
 // A [Dialer] keeps one SSH client to one server. The first dial connects and
 // authenticates, dials at the same time share that handshake, and every conn is
-// a channel of the client. A dead server is found by keepalives, an idle client
-// is closed, and the next dial connects anew.
+// a channel of the client. A handshake goes on, within its own bound, when those who
+// waited for it have given up: so a server that takes longer than its callers wait is
+// there for the next one. A dead server is found by keepalives, an idle client is
+// closed, and the next dial connects anew.
 //
 //	hosts, err := sshtunnel.NewKnownHosts([]string{"/etc/egress/known_hosts"}, sshtunnel.FileOptions{})
 //	...

@@ -40,8 +40,9 @@ type PoolConfig struct {
 	// MaxHandshakes bounds how many servers are connected and authenticated to at
 	// once; further dials wait, within their bounds. Servers that failed last time
 	// get at most half of it (one, where it is 1), so that many dead nodes do not
-	// keep the others waiting. Zero means DefaultMaxHandshakes, negative is an
-	// error.
+	// keep the others waiting. The same half is for handshakes that no dial waits
+	// for any more; where it is taken they are given up. Zero means
+	// DefaultMaxHandshakes, negative is an error.
 	MaxHandshakes int
 	// MaxNodes bounds the nodes of a list: a longer one is refused like an empty
 	// one. As many nodes that are gone from the list may let their connections

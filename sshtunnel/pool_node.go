@@ -34,7 +34,7 @@ func newPoolNode(cfg *PoolConfig, t *turns, n *Node) (*poolNode, error) {
 	}
 	p := &poolNode{keys: keys, turns: t}
 	c := cfg.forNode(n, keys)
-	c.Admit, c.Trace = p.admit, p.watch(c.Trace)
+	c.turn, c.Trace = p.admit, p.watch(c.Trace)
 	var err error
 	p.dialer, err = New(c)
 	return p, err
@@ -44,8 +44,12 @@ func newPoolNode(cfg *PoolConfig, t *turns, n *Node) (*poolNode, error) {
 func (p *poolNode) node() *Node { return p.keys.node.Load() }
 
 // admit is asked before each handshake.
-func (p *poolNode) admit(ctx context.Context) (done func(), err error) {
-	return p.turns.take(ctx, p.failed.Load())
+func (p *poolNode) admit(ctx context.Context) (admission, error) {
+	t, err := p.turns.take(ctx, p.failed.Load())
+	if err != nil {
+		return nil, err // not a nil *turn in an interface
+	}
+	return t, nil
 }
 
 // slow is when a handshake that was given up tells something about the server.

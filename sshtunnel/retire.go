@@ -1,12 +1,16 @@
 package sshtunnel
 
-// retire lets the client end with its last conn. The caller sees to it that no dial
+// retire lets the client end with its last conn, and a handshake that nobody waits
+// for at once. The caller sees to it that no dial
 // is under way and none comes any more. It returns true when there is no client to
 // wait for. Otherwise over is called once, when the last one has ended; no lock of d
 // is held then, and Close must not be called from it.
 func (d *Dialer) retire(over func()) (none bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.attempt != nil {
+		d.abandon(d.attempt)
+	}
 	if d.client == nil && len(d.worn) == 0 {
 		return true
 	}
