@@ -17,7 +17,8 @@ var (
 	// Config.MaxConns channels are in use.
 	ErrBusy = errors.New("sshtunnel: too many connections through the server")
 	// ErrAuthentication is the cause of a handshake in which the server proved
-	// itself and refused the client.
+	// itself and refused the client. A server that goes away meanwhile, for whatever
+	// reason of its own, has not refused it.
 	ErrAuthentication = errors.New("sshtunnel: the server refused the client's authentication")
 	// ErrUnresponsive is why a client ended whose server gave no sign of life.
 	ErrUnresponsive = errors.New("sshtunnel: the server gave no sign of life")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -186,20 +185,29 @@ func (p *proof) explain(ctx context.Context, err error) error {
 	if errors.Is(err, errNotStrict) {
 		return errNotStrict
 	}
-	if p.asked.Load() && refusedByWords(err) {
-		offered := ""
-		if o := p.offered.Load(); o != nil {
-			offered = *o
-		}
-		return fmt.Errorf("%w: user %q offered %s", ErrAuthentication, p.cfg.User, offered)
+	if words, is := refusedClient(err); is && p.key.Load() != nil {
+		return p.refused(words)
 	}
-	if p.key.Load() != nil && refusedByWords(err) {
-		return fmt.Errorf("%w: it takes no public keys of user %q", ErrAuthentication, p.cfg.User)
-	}
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("the server hung up during the handshake: %w", dialer.ErrReset)
+	if lost := hungUp(err); lost != nil {
+		return lost
 	}
 	return onTheWay(&handshakeError{err, p.wanted(err)})
+}
+
+// refused is the error of a client that the server does not let in. words are the
+// server's, if it has any.
+func (p *proof) refused(words string) error {
+	if words != "" {
+		words = fmt.Sprintf(": %q", words)
+	}
+	if !p.asked.Load() {
+		return fmt.Errorf("%w: it takes no public keys of user %q%s", ErrAuthentication, p.cfg.User, words)
+	}
+	offered := ""
+	if o := p.offered.Load(); o != nil {
+		offered = *o
+	}
+	return fmt.Errorf("%w: user %q offered %s%s", ErrAuthentication, p.cfg.User, offered, words)
 }
 
 // wanted tells which keys are known of a server that has none of their types to
@@ -213,14 +221,6 @@ func (p *proof) wanted(err error) string {
 		return "; expected " + list(keys)
 	}
 	return ""
-}
-
-// refusedByWords tells a refused authentication, for which package ssh has words
-// alone.
-func refusedByWords(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "unable to authenticate") || strings.Contains(text, "ssh: disconnect, reason") ||
-		strings.Contains(text, "no common public key signature algorithm")
 }
 
 // handshakeError is any other error of package ssh or of a caller's HostKeys,

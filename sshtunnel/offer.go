@@ -15,6 +15,7 @@ var errNotStrict = errors.New("the server does not know the strict key exchange;
 const (
 	versionPrefix = "SSH-"
 	strictServer  = "kex-strict-s-v00@openssh.com"
+	msgDisconnect = 1
 	msgKexInit    = 20
 	maxOffer      = 64 << 10
 )
@@ -39,7 +40,8 @@ func (o *offer) see(p []byte) {
 	if !complete && len(o.buf) < maxOffer {
 		return
 	}
-	o.strict = offersStrict(packet)
+	// A server that leaves at once offers nothing; package ssh says why it has left.
+	o.strict = offersStrict(packet) || len(packet) > 0 && packet[0] == msgDisconnect
 	o.buf, o.over = nil, true
 }
 

@@ -168,6 +168,17 @@ func TestSSHDForbidsForwarding(t *testing.T) {
 	}
 }
 
+// TestSSHDTooManyFailures: OpenSSH leaves with an error of protocol when it has seen
+// enough keys.
+func TestSSHDTooManyFailures(t *testing.T) {
+	tooManyFailures(t, startConfigured(t, endpointOptions{}, "MaxAuthTries 2"), sshtest.NewKey(t), sshtest.NewKey(t))
+}
+
+func TestSSHDLostDuringAuthentication(t *testing.T) {
+	ep := startSSHD(t, endpointOptions{})
+	lostDuringAuthentication(t, ep, ep.(*sshtest.SSHD).Kill)
+}
+
 // TestSSHDUnixTargetFails: of a socket OpenSSH says only that it failed.
 func TestSSHDUnixTargetFails(t *testing.T) {
 	d := through(t, startSSHD(t, endpointOptions{}))

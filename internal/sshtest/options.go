@@ -52,6 +52,16 @@ type Knobs struct {
 	// StallAuth never answers the client's authentication.
 	StallAuth bool
 
+	// HangUpAt closes the conn in place of the answer to this method of
+	// authentication, "none" or "publickey"; Die does it the way a dying process
+	// does.
+	HangUpAt string
+	Die      bool
+
+	// RefuseProof calls keys good and then refuses the proof of having one, and
+	// disconnects a client for it at once, with words.
+	RefuseProof bool
+
 	// IgnoreOpens leaves requests for channels unanswered until they are
 	// released with Server.Release or the conn ends.
 	IgnoreOpens bool

@@ -28,7 +28,7 @@ func (s *Server) serve(ctx context.Context, c *gatedConn) {
 		s.trickle(ctx, c, knobs.Trickle)
 		return
 	}
-	conn, opens, requests, err := ssh.NewServerConn(c, s.config(ctx))
+	conn, opens, requests, err := ssh.NewServerConn(c, s.config(ctx, c))
 	if err != nil {
 		return
 	}
@@ -58,9 +58,18 @@ func (s *Server) trickle(ctx context.Context, c *gatedConn, interval time.Durati
 	}
 }
 
-func (s *Server) config(ctx context.Context) *ssh.ServerConfig {
+func (s *Server) config(ctx context.Context, c *gatedConn) *ssh.ServerConfig {
 	cfg := &ssh.ServerConfig{
 		Config: s.opts.SSH,
+		AuthLogCallback: func(_ ssh.ConnMetadata, method string, _ error) {
+			switch knobs := s.knob(); {
+			case method != knobs.HangUpAt:
+			case knobs.Die:
+				c.kill()
+			default:
+				c.Close()
+			}
+		},
 		PublicKeyCallback: func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if s.knob().StallAuth {
 				<-ctx.Done()
@@ -71,6 +80,12 @@ func (s *Server) config(ctx context.Context) *ssh.ServerConfig {
 			}
 			return &ssh.Permissions{Extensions: map[string]string{provenKey: string(key.Marshal())}}, nil
 		},
+	}
+	if s.knob().RefuseProof {
+		cfg.MaxAuthTries = 1
+		cfg.VerifiedPublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey, *ssh.Permissions, string) (*ssh.Permissions, error) {
+			return nil, errNobody
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
