@@ -233,7 +233,5 @@ func (d *Dialer) gone(c *client, err error) {
 	} else {
 		d.log.Info("client closed")
 	}
-	if t := d.cfg.Trace; t != nil && t.ClientClosed != nil {
-		t.ClientClosed(d.cfg.Address, err)
-	}
+	d.cfg.Trace.clientClosed(d.cfg.server(), err)
 }

@@ -244,9 +244,9 @@ func TestTrace(t *testing.T) {
 		var dials, handshakes, ends atomic.Int32
 		d, server := inMemory(t, sshtest.Knobs{}, func(c *sshtunnel.Config) {
 			c.Trace = &sshtunnel.Trace{
-				DialDone:      func(string, string, time.Duration, error) { dials.Add(1) },
-				HandshakeDone: func(_ string, _ time.Duration, err error) { handshakes.Add(1) },
-				ClientClosed: func(_ string, err error) {
+				DialDone:      func(sshtunnel.DialInfo, time.Duration, error) { dials.Add(1) },
+				HandshakeDone: func(sshtunnel.ServerInfo, time.Duration, error) { handshakes.Add(1) },
+				ClientClosed: func(_ sshtunnel.ServerInfo, err error) {
 					if err == nil {
 						t.Error("a server that hangs up is not told of")
 					}

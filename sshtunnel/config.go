@@ -93,5 +93,6 @@ type Config struct {
 	Trace *Trace
 
 	strict bool                                         // the key exchange must be; see withAlgorithms
+	node   string                                       // in a Pool, the node's name
 	turn   func(ctx context.Context) (admission, error) // a Pool's, in place of Admit
 }

@@ -85,9 +85,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		}
 		err = dialer.Annotate(dialer.Wrap(err, d.hop(), network, address), "", "", network, address)
 	}
-	if t := d.cfg.Trace; t != nil && t.DialDone != nil {
-		t.DialDone(network, address, time.Since(begin), err)
-	}
+	d.cfg.Trace.dialDone(d.cfg.server(), network, address, begin, err)
 	return conn, err
 }
 

@@ -41,7 +41,7 @@ func TestUnwantedClientIsDiscarded(t *testing.T) {
 					go serve(far)
 					return near, nil
 				}),
-				Trace: &Trace{HandshakeDone: func(string, time.Duration, error) {
+				Trace: &Trace{HandshakeDone: func(ServerInfo, time.Duration, error) {
 					giveUp()
 					time.Sleep(100 * time.Millisecond) // for the dial to leave and the server to ask
 				}},

@@ -31,13 +31,7 @@ func (d *Dialer) handshake(ctx context.Context) (*shaken, *dialer.Error) {
 	defer cancel()
 	begin := time.Now()
 	s, err := d.shake(ctx)
-	if t := d.cfg.Trace; t != nil && t.HandshakeDone != nil {
-		var told error // not a nil *dialer.Error in an interface
-		if err != nil {
-			told = err
-		}
-		t.HandshakeDone(d.cfg.Address, time.Since(begin), told)
-	}
+	d.cfg.Trace.handshakeDone(d.cfg.server(), begin, err)
 	return s, err
 }
 

@@ -97,7 +97,7 @@ func TestCloseEndsLingeringHandshake(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan error, 1)
 				d, server := inMemory(t, knobs, func(c *sshtunnel.Config) {
-					c.Trace = &sshtunnel.Trace{HandshakeDone: func(_ string, _ time.Duration, err error) { ended <- err }}
+					c.Trace = &sshtunnel.Trace{HandshakeDone: func(_ sshtunnel.ServerInfo, _ time.Duration, err error) { ended <- err }}
 				})
 				impatient(t, d, anywhere)
 				begin := time.Now()

@@ -35,7 +35,7 @@ func coldDials(t *testing.T, ep endpoint) {
 	var mu sync.Mutex
 	handshakes := 0
 	d := through(t, ep, func(c *sshtunnel.Config) {
-		c.Trace = &sshtunnel.Trace{HandshakeDone: func(string, time.Duration, error) {
+		c.Trace = &sshtunnel.Trace{HandshakeDone: func(sshtunnel.ServerInfo, time.Duration, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			handshakes++

@@ -110,19 +110,12 @@ func (o *onNode) Ready() error { return o.pool.readyOn(o.node) }
 
 // dial goes through the node that on names, or the one of address where on is nil.
 func (p *Pool) dial(ctx context.Context, network, address string, on *onNode) (net.Conn, error) {
-	fail := func(hop string, err error) error {
-		return &dialer.Error{Hop: hop, Network: network, Address: address, Err: err}
-	}
-	if ctx.Err() != nil {
-		return nil, fail(dialer.HopSelect, dialer.CauseOf(ctx, nil))
-	}
-	want, err := p.destination(ctx, network, address, on)
+	begin := time.Now()
+	n, err := p.route(ctx, network, address, on)
 	if err != nil {
-		return nil, fail(dialer.HopSelect, err)
-	}
-	n, err := p.acquire(want)
-	if err != nil {
-		return nil, fail(dialer.HopSelect, err)
+		err = &dialer.Error{Hop: dialer.HopSelect, Network: network, Address: address, Err: err}
+		p.cfg.Template.Trace.dialDone(ServerInfo{}, network, address, begin, err)
+		return nil, err
 	}
 	defer p.release(n)
 	c, err := n.dialer.DialContext(ctx, network, address)
@@ -130,6 +123,18 @@ func (p *Pool) dial(ctx context.Context, network, address string, on *onNode) (n
 		return nil, n.named(err)
 	}
 	return c, nil
+}
+
+// route returns the node for a dial, which is to be released.
+func (p *Pool) route(ctx context.Context, network, address string, on *onNode) (*poolNode, error) {
+	if ctx.Err() != nil {
+		return nil, dialer.CauseOf(ctx, nil)
+	}
+	want, err := p.destination(ctx, network, address, on)
+	if err != nil {
+		return nil, err
+	}
+	return p.acquire(want)
 }
 
 // acquire returns the node for a destination, which cannot leave until release.

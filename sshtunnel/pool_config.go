@@ -33,7 +33,8 @@ type PoolConfig struct {
 	// Template is the Config of each node's Dialer; its Address must be empty, and
 	// its User and HostKeys are for the nodes that have none of their own. Its Via
 	// is how all nodes are reached, be it through a bastion. Its Admit must be nil:
-	// the Pool has its own. What it bounds it bounds for each node, and the wait
+	// the Pool has its own. Its Trace is told of all nodes, each by its name. What it
+	// bounds it bounds for each node, and the wait
 	// after a failed handshake is each node's own.
 	Template Config
 
@@ -118,6 +119,7 @@ func (c *PoolConfig) forNode(n *Node, keys HostKeys) Config {
 	if n.User != "" {
 		cfg.User = n.User
 	}
+	cfg.node = n.Name
 	if cfg.Log != nil {
 		cfg.Log = cfg.Log.With("node", n.Name) // beside the address, which may be but a number
 	}

@@ -64,7 +64,7 @@ func (p *poolNode) watch(trace *Trace) *Trace {
 		t = *trace
 	}
 	next := t.HandshakeDone
-	t.HandshakeDone = func(server string, took time.Duration, err error) {
+	t.HandshakeDone = func(server ServerInfo, took time.Duration, err error) {
 		if dialer.KindOf(err) != dialer.Canceled || took >= slow {
 			p.failed.Store(err != nil)
 		}
