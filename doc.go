@@ -58,7 +58,8 @@
 // destination that is verified and not the tunnel. Authorities and certificates
 // come from files and follow them; a kubelet can be required to be the very node
 // that was meant. A RoundTripper makes it the one shared HTTP transport of a
-// class. There is no unverified mode.
+// class. There is no unverified mode. Package files says how files are followed, here
+// and in sshtunnel.
 //
 // # All of it at work
 //

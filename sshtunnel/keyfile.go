@@ -56,7 +56,7 @@ func NewKeyFile(file string, opts KeyFileOptions) (*KeyFile, error) {
 	if k.certificate != "" {
 		files = append(files, k.certificate)
 	}
-	v, err := reload.New(files, maxKeyFile, k.parse, opts.reload())
+	v, err := reload.New(files, maxKeyFile, k.parse, opts.FileOptions)
 	if err != nil {
 		return nil, fmt.Errorf("sshtunnel: key %w", err)
 	}
@@ -86,13 +86,13 @@ func (k *KeyFile) check() error {
 func (k *KeyFile) parse(data [][]byte) (ssh.Signer, error) {
 	signer, err := k.parseKey(data[0])
 	if err != nil {
-		return nil, &reload.FileError{File: k.file, Err: err}
+		return nil, &FileError{File: k.file, Err: err}
 	}
 	if k.certificate == "" {
 		return signer, nil
 	}
 	if signer, err = certify(signer, data[1], k.file); err != nil {
-		return nil, &reload.FileError{File: k.certificate, Err: err}
+		return nil, &FileError{File: k.certificate, Err: err}
 	}
 	return signer, nil
 }

@@ -45,7 +45,7 @@ func NewKnownHosts(files []string, opts FileOptions) (*KnownHosts, error) {
 	}
 	files = slices.Clone(files)
 	parse := func(data [][]byte) (*knownFile, error) { return parseKnownHosts(files, data) }
-	v, err := reload.New(files, maxKnownHosts, parse, opts.reload())
+	v, err := reload.New(files, maxKnownHosts, parse, opts)
 	if err != nil {
 		return nil, fmt.Errorf("sshtunnel: known_hosts: %w", err)
 	}

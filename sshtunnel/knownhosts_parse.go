@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/sallyport/sallyport/internal/reload"
 )
 
 // The markers that may begin a line.
@@ -23,11 +21,11 @@ func parseKnownHosts(files []string, data [][]byte) (*knownFile, error) {
 	f := &knownFile{revoked: make(map[string]KnownKey)}
 	for i, file := range files {
 		if err := f.add(file, data[i]); err != nil {
-			return nil, &reload.FileError{File: file, Err: err}
+			return nil, &FileError{File: file, Err: err}
 		}
 	}
 	if len(f.lines)+len(f.revoked) == 0 {
-		return nil, &reload.FileError{File: files[0], Err: errNoHostKey}
+		return nil, &FileError{File: files[0], Err: errNoHostKey}
 	}
 	return f, nil
 }

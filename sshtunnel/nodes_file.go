@@ -57,23 +57,28 @@ func NewNodesFile(path string, opts FileOptions) (*NodesFile, error) {
 }
 
 // follow has f told of what the caller is told of.
-func (f *NodesFile) follow(opts FileOptions) reload.Options {
-	o := opts.reload()
-	reloaded, failed := o.Reloaded, o.ReloadFailed
-	o.Reloaded = func(file string) {
-		f.err.Store(nil)
-		if reloaded != nil {
-			reloaded(file)
-		}
+func (f *NodesFile) follow(opts FileOptions) FileOptions {
+	var next FileTrace
+	if opts.Trace != nil {
+		next = *opts.Trace
 	}
-	o.ReloadFailed = func(file string, err error) {
-		var stale error = &fileStale{err: err, told: opts.Log != nil}
-		f.err.Store(&stale)
-		if failed != nil {
-			failed(file, err)
-		}
+	told := opts.Log != nil
+	opts.Trace = &FileTrace{
+		Reloaded: func(file string) {
+			f.err.Store(nil)
+			if next.Reloaded != nil {
+				next.Reloaded(file)
+			}
+		},
+		ReloadFailed: func(file string, err error) {
+			var stale error = &fileStale{err: err, told: told}
+			f.err.Store(&stale)
+			if next.ReloadFailed != nil {
+				next.ReloadFailed(file, err)
+			}
+		},
 	}
-	return o
+	return opts
 }
 
 // fileStale is why the content of the moment cannot be used.

@@ -31,7 +31,7 @@ func NewCAFile(file string, opts FileOptions) (*CAFile, error) {
 		}
 		return newPool(certs), nil
 	}
-	bundle, err := reload.New([]string{file}, maxBundle, parse, opts.reload())
+	bundle, err := reload.New([]string{file}, maxBundle, parse, opts)
 	if err != nil {
 		return nil, fmt.Errorf("transport: CA bundle %w", err)
 	}

@@ -27,7 +27,7 @@ type KeyPair struct {
 // the file that cannot be used.
 func NewKeyPair(certFile, keyFile string, opts FileOptions) (*KeyPair, error) {
 	p := &KeyPair{certFile: certFile, keyFile: keyFile}
-	pair, err := reload.New([]string{certFile, keyFile}, maxPair, p.parse, opts.reload())
+	pair, err := reload.New([]string{certFile, keyFile}, maxPair, p.parse, opts)
 	if err != nil {
 		return nil, fmt.Errorf("transport: key pair %w", err)
 	}

@@ -47,7 +47,7 @@ var banned = map[string]string{
 
 // pure are the packages that build from the standard library and this module
 // alone, so that a user of them links nothing else.
-var pure = []string{"dialer", "direct", "transport"}
+var pure = []string{"dialer", "direct", "files", "transport"}
 
 // requirement is a line of go.mod.
 type requirement struct {

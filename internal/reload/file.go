@@ -7,21 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/sallyport/sallyport/files"
 )
-
-// FileError says which file is at fault and why. It never holds content of the
-// file. It unwraps to its cause, so errors.Is knows fs.ErrNotExist. It is also
-// the type that packages which follow files give their users.
-type FileError struct {
-	File string
-	Err  error
-}
-
-// Error returns the file and the cause.
-func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *FileError) Unwrap() error { return e.Err }
 
 // contents is what a set of files held at one look.
 type contents struct {
@@ -33,13 +21,13 @@ type contents struct {
 // in memory only to compare it.
 type sum = [sha256.Size]byte
 
-// readFiles reads each of files, none larger than limit bytes.
-func readFiles(files []string, limit int64) (contents, error) {
+// readFiles reads each of paths, none larger than limit bytes.
+func readFiles(paths []string, limit int64) (contents, error) {
 	var c contents
-	for _, file := range files {
+	for _, file := range paths {
 		data, err := readFile(file, limit)
 		if err != nil {
-			return contents{}, &FileError{File: file, Err: err}
+			return contents{}, &files.Error{File: file, Err: err}
 		}
 		c.data = append(c.data, data)
 		c.sums = append(c.sums, sha256.Sum256(data))
@@ -74,7 +62,7 @@ func readFile(file string, limit int64) ([]byte, error) {
 }
 
 // bare strips the operation and the path from an error of package os, for a
-// FileError says the path already.
+// files.Error says the path already.
 func bare(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err

@@ -7,36 +7,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sallyport/sallyport/files"
 )
-
-// DefaultRecheck is how long read content is used before its files are looked
-// at again, where nobody chose.
-const DefaultRecheck = time.Second
-
-// Options says how files are followed. The zero value is ready to use.
-type Options struct {
-	// Recheck is how long content is used before the files are read again, at
-	// the next Get after it. Zero means DefaultRecheck, negative means at every
-	// Get.
-	Recheck time.Duration
-	// Log hears of new and of broken content. Nil is silent.
-	Log *slog.Logger
-	// Reloaded and ReloadFailed are told of the same, on the goroutine that found
-	// the news. Nil ones are left out. They get a failure once, until its reason
-	// changes.
-	Reloaded     func(file string)
-	ReloadFailed func(file string, err error)
-	// Now is the clock. Nil means time.Now.
-	Now func() time.Time
-}
 
 // Value holds a T made from files and makes a new one when they change. It
 // starts no goroutine and is safe for concurrent use.
 type Value[T any] struct {
-	files []string                 // the first one stands for them all in reports
-	load  func() (contents, error) // reads files
+	paths []string                 // the first one stands for them all in reports
+	load  func() (contents, error) // reads paths
 	parse func(data [][]byte) (T, error)
-	opts  Options
+	opts  files.Options
 
 	current atomic.Pointer[snapshot[T]]
 
@@ -57,20 +38,23 @@ func (s *snapshot[T]) fresh(now time.Time, recheck time.Duration) bool {
 	return age >= 0 && age < recheck
 }
 
-// New loads files for the first time, each of at most limit bytes; a failure is
-// the caller's. parse gets their content in the order of files. It must not keep
+// New loads paths for the first time, each of at most limit bytes; a failure is
+// the caller's. parse gets their content in the order of paths. It must not keep
 // secrets in its errors, which are reported.
-func New[T any](files []string, limit int64, parse func([][]byte) (T, error), opts Options) (*Value[T], error) {
-	opts.Recheck = cmp.Or(opts.Recheck, DefaultRecheck)
+func New[T any](paths []string, limit int64, parse func([][]byte) (T, error), opts files.Options) (*Value[T], error) {
+	opts.Recheck = cmp.Or(opts.Recheck, files.DefaultRecheck)
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Trace == nil {
+		opts.Trace = new(files.Trace)
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Value[T]{
-		files: files,
-		load:  func() (contents, error) { return readFiles(files, limit) },
+		paths: paths,
+		load:  func() (contents, error) { return readFiles(paths, limit) },
 		parse: parse,
 		opts:  opts,
 	}
@@ -143,9 +127,9 @@ func (r *Value[T]) report(changed bool, err error) {
 	if err == nil {
 		if changed || r.failure != "" {
 			r.failure = ""
-			r.opts.Log.Info("reloaded", "file", r.files[0])
-			if r.opts.Reloaded != nil {
-				r.opts.Reloaded(r.files[0])
+			r.opts.Log.Info("reloaded", "file", r.paths[0])
+			if r.opts.Trace.Reloaded != nil {
+				r.opts.Trace.Reloaded(r.paths[0])
 			}
 		}
 		return
@@ -154,12 +138,12 @@ func (r *Value[T]) report(changed bool, err error) {
 		return
 	}
 	r.failure = err.Error()
-	file := r.files[0]
-	if fe, ok := err.(*FileError); ok {
+	file := r.paths[0]
+	if fe, ok := err.(*files.Error); ok {
 		file = fe.File
 	}
 	r.opts.Log.Warn("reload failed, keeping the last good content", "file", file, "err", err)
-	if r.opts.ReloadFailed != nil {
-		r.opts.ReloadFailed(file, err)
+	if r.opts.Trace.ReloadFailed != nil {
+		r.opts.Trace.ReloadFailed(file, err)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sallyport/sallyport/files"
 )
 
 // text makes a Value of one file's text that calls parse for each new one.
-func text(t *testing.T, file string, parse func(string) (string, error), opts Options) *Value[string] {
+func text(t *testing.T, file string, parse func(string) (string, error), opts files.Options) *Value[string] {
 	t.Helper()
 	r, err := New([]string{file}, 1<<10, func(data [][]byte) (string, error) { return parse(string(data[0])) }, opts)
 	if err != nil {
@@ -40,7 +42,7 @@ func TestReloadWaitsForNoReader(t *testing.T) {
 			<-release
 		}
 		return s, nil
-	}, Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }})
+	}, files.Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }})
 
 	put(t, file, "new")
 	now.Add(1)
@@ -69,7 +71,7 @@ func TestReloadStorm(t *testing.T) {
 	put(t, file, "old")
 	var now, parsed atomic.Int64
 	r := text(t, file, func(s string) (string, error) { parsed.Add(1); return s, nil },
-		Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }})
+		files.Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }})
 	put(t, file, "new")
 	now.Add(1)
 	var wg sync.WaitGroup
@@ -91,7 +93,7 @@ func TestReloadOncePerInterval(t *testing.T) {
 	put(t, file, "old")
 	var now atomic.Int64
 	keep := func(s string) (string, error) { return s, nil }
-	r := text(t, file, keep, Options{Recheck: 5 * time.Second, Now: func() time.Time { return time.Unix(now.Load(), 0) }})
+	r := text(t, file, keep, files.Options{Recheck: 5 * time.Second, Now: func() time.Time { return time.Unix(now.Load(), 0) }})
 	put(t, file, "new")
 	now.Add(4)
 	if got := r.Get(); got != "old" {
@@ -107,7 +109,7 @@ func TestReloadOncePerInterval(t *testing.T) {
 		t.Errorf("after the clock was set back: %q, want newer", got)
 	}
 
-	always := text(t, file, keep, Options{Recheck: -1, Now: func() time.Time { return time.Unix(0, 0) }})
+	always := text(t, file, keep, files.Options{Recheck: -1, Now: func() time.Time { return time.Unix(0, 0) }})
 	put(t, file, "newest")
 	if got := always.Get(); got != "newest" {
 		t.Errorf("with a negative interval: %q, want newest", got)
@@ -121,7 +123,7 @@ func TestReloadSeesSameSizeAndTime(t *testing.T) {
 	if err := os.Chtimes(file, stamp, stamp); err != nil {
 		t.Fatal(err)
 	}
-	r := text(t, file, func(s string) (string, error) { return s, nil }, Options{Recheck: -1})
+	r := text(t, file, func(s string) (string, error) { return s, nil }, files.Options{Recheck: -1})
 	put(t, file, "bbbb")
 	if err := os.Chtimes(file, stamp, stamp); err != nil {
 		t.Fatal(err)
@@ -144,7 +146,7 @@ func TestReloadSeesNoHalfSwap(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "f")
 	put(t, file, "cert 1")
-	r := text(t, file, func(s string) (string, error) { return s, nil }, Options{Recheck: -1})
+	r := text(t, file, func(s string) (string, error) { return s, nil }, files.Options{Recheck: -1})
 	looks := []contents{of("cert 1", "key 2"), of("cert 2", "key 2"), of("cert 2", "key 2")}
 	r.load = func() (contents, error) {
 		c := looks[0]
