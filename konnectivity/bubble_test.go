@@ -92,7 +92,7 @@ func bubbleWorld(t *testing.T) (*world, *cable) {
 // serve starts a server with defaults at the end of the cable.
 func (w *world) serve(on *cable) (stop func()) {
 	w.t.Helper()
-	srv, err := NewServer(ServerConfig{ID: "srv", TLS: serverTLS(w.t, w.ca), Identity: anyClaim, Log: w.logs.logger()})
+	srv, err := NewServer(ServerConfig{ID: "srv", TLS: serverTLS(w.t, w.ca), Identity: anyClaim, Log: w.logs.Logger()})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func (w *world) agentOn(on *cable, policy *Policy, names hangingResolver) AgentC
 		ID: "edge", Identifiers: everywhere, Servers: []string{w.addr}, Dialer: on,
 		Roots:        transport.StaticRoots(w.ca.Pool()),
 		Certificates: transport.StaticCertificate(w.ca.MustPair(w.t, testpki.Leaf{CommonName: "edge"})),
-		Policy:       policy, Resolver: names, DrainTimeout: -1, Log: w.agentLogs.logger(),
+		Policy:       policy, Resolver: names, DrainTimeout: -1, Log: w.agentLogs.Logger(),
 	}
 }
 

@@ -51,7 +51,7 @@ func (f *fleet) start(id string, count int) *member {
 	auth := serverTLS(f.t, f.ca)
 	auth.Certificates[0] = f.ca.MustPair(f.t, testpki.Leaf{Names: []string{"server.test"}, NotAfter: f.late()})
 	srv, err := NewServer(ServerConfig{
-		ID: id, TLS: auth, Identity: anyClaim, ServerCount: count, Log: f.logs.logger(),
+		ID: id, TLS: auth, Identity: anyClaim, ServerCount: count, Log: f.logs.Logger(),
 	})
 	if err != nil {
 		f.t.Fatal(err)
@@ -125,7 +125,7 @@ func (f *fleet) agent(tune func(*AgentConfig)) *Agent {
 		ID: "edge", Identifiers: everywhere, Servers: []string{"server.test:8091"}, Dialer: f,
 		Roots:        transport.StaticRoots(f.ca.Pool()),
 		Certificates: transport.StaticCertificate(f.ca.MustPair(f.t, testpki.Leaf{CommonName: "edge", NotAfter: f.late()})),
-		Policy:       loopback(f.t), Log: f.logs.logger(), DrainTimeout: -1,
+		Policy:       loopback(f.t), Log: f.logs.Logger(), DrainTimeout: -1,
 	}
 	if tune != nil {
 		tune(&cfg)

@@ -1,12 +1,9 @@
 package konnectivity
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,29 +11,19 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/dialer"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/internal/testpki"
 	"github.com/sallyport/sallyport/transport"
 )
 
-// logs collects log output for tests that look at it.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
+// What the tests of other packages have, too.
+type logs = testkit.Logs
 
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logs) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+var (
+	eventually  = testkit.Eventually
+	exchange    = testkit.Exchange
+	serveTarget = testkit.Serve
+)
 
 // world is a server with the means to attach agents to it.
 type world struct {
@@ -65,7 +52,7 @@ var anyClaim = IdentityFunc(func(context.Context, Peer, Claim) error { return ni
 func newWorld(t testing.TB, tune func(*ServerConfig)) *world {
 	t.Helper()
 	w := &world{t: t, ca: testpki.MustCA(t, "tunnel"), logs: new(logs), agentLogs: new(logs)}
-	cfg := ServerConfig{ID: "srv", TLS: serverTLS(t, w.ca), Identity: anyClaim, Log: w.logs.logger()}
+	cfg := ServerConfig{ID: "srv", TLS: serverTLS(t, w.ca), Identity: anyClaim, Log: w.logs.Logger()}
 	if tune != nil {
 		tune(&cfg)
 	}
@@ -106,7 +93,7 @@ func (w *world) agentConfig(id string, ids Identifiers) AgentConfig {
 		ID: id, Identifiers: ids, Servers: []string{w.addr}, Protocols: w.speaks,
 		Roots:        transport.StaticRoots(w.ca.Pool()),
 		Certificates: transport.StaticCertificate(w.ca.MustPair(w.t, testpki.Leaf{CommonName: id})),
-		Policy:       loopback(w.t), Log: w.agentLogs.logger(),
+		Policy:       loopback(w.t), Log: w.agentLogs.Logger(),
 		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, DrainTimeout: -1,
 	}
 }
@@ -152,17 +139,6 @@ func (w *world) knows(id string) bool {
 // everywhere makes an agent the default route.
 var everywhere = Identifiers{DefaultRoute: true}
 
-// eventually polls for something that must happen; it bounds the wait, so that a
-// failure is a message and not a hang.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("did not happen in time: %s", what)
-		}
-	}
-}
-
 // echo is a target that answers each conn with what it gets, half-close
 // included.
 func echo(t testing.TB) string {
@@ -180,42 +156,6 @@ func target(t testing.TB, serve func(net.Conn)) string {
 		t.Fatal(err)
 	}
 	return serveTarget(t, ln, serve)
-}
-
-// serveTarget is target on a listener of the caller's making.
-func serveTarget(t testing.TB, ln net.Listener, serve func(net.Conn)) string {
-	t.Helper()
-	var conns sync.WaitGroup
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	conns.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			conns.Go(func() {
-				serve(c)
-				c.Close()
-				mu.Lock()
-				delete(open, c)
-				mu.Unlock()
-			})
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		mu.Lock()
-		for c := range open {
-			c.Close()
-		}
-		mu.Unlock()
-		conns.Wait()
-	})
-	return ln.Addr().String()
 }
 
 func dial(t testing.TB, d dialer.Dialer, address string) net.Conn {
@@ -236,18 +176,6 @@ func talk(t testing.TB, c net.Conn, msg string) {
 	if err := exchange(c, msg); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// exchange is talk for goroutines other than the test's.
-func exchange(c net.Conn, msg string) error {
-	if _, err := io.WriteString(c, msg); err != nil {
-		return err
-	}
-	got := make([]byte, len(msg))
-	if _, err := io.ReadFull(c, got); err != nil || string(got) != msg {
-		return fmt.Errorf("echo of %q: %q, %w", msg, got, err)
-	}
-	return nil
 }
 
 func hostOf(address string) string {

@@ -32,7 +32,7 @@ func TestWrongMode(t *testing.T) {
 				there = ModeHTTPConnect
 			}
 			l := new(logs)
-			fr := newFront(t, there, c.road, func(cfg *FrontendConfig) { cfg.Log = l.logger() })
+			fr := newFront(t, there, c.road, func(cfg *FrontendConfig) { cfg.Log = l.Logger() })
 			_, err := fr.client(func(cfg *ClientConfig) { cfg.Mode = c.mode }).DialContext(t.Context(), "tcp", "node-1:1")
 			if err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "the server speak", "it speak"), c.say) {
 				t.Errorf("%v, want %q in it", err, c.say)

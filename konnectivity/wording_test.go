@@ -11,7 +11,7 @@ import (
 )
 
 // lines are those of l that say what.
-func (l *logs) lines(what string) (found []string) {
+func lines(l *logs, what string) (found []string) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, what) {
 			found = append(found, line)
@@ -33,19 +33,19 @@ func testLogOfAServerThatLeaves(t *testing.T, link linkCase) {
 	done := make(chan error, 1)
 	go func() { done <- w.srv.Shutdown(context.Background()) }()
 	eventually(t, "attempts while the server leaves", func() bool {
-		return len(w.agentLogs.lines("no new tunnel while the server leaves")) > 1
+		return len(lines(w.agentLogs, "no new tunnel while the server leaves")) > 1
 	})
-	if said := w.agentLogs.lines(`msg="server leaves"`); len(said) != 1 || !strings.Contains(said[0], "connections=1") {
+	if said := lines(w.agentLogs, `msg="server leaves"`); len(said) != 1 || !strings.Contains(said[0], "connections=1") {
 		t.Errorf("the agent said %q", said)
 	}
-	if alarms := w.agentLogs.lines("level=WARN"); len(alarms) > 0 {
+	if alarms := lines(w.agentLogs, "level=WARN"); len(alarms) > 0 {
 		t.Errorf("alarms: %q", alarms)
 	}
 	c.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if said := w.logs.lines("agent down"); len(said) != 1 || !strings.Contains(said[0], ErrServerClosed.Error()) {
+	if said := lines(w.logs, "agent down"); len(said) != 1 || !strings.Contains(said[0], ErrServerClosed.Error()) {
 		t.Errorf("the server said %q", said)
 	}
 }

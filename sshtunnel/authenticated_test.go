@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -38,11 +39,11 @@ func authentication(t *testing.T, start starter) {
 		refused     bool
 	}{
 		{"Signer", credentials(sshtunnel.StaticSigners(key)), false},
-		{"File", credentials(must(sshtunnel.NewKeyFile(plain, sshtunnel.KeyFileOptions{}))(t)), false},
-		{"FileWithPassphrase", credentials(must(sshtunnel.NewKeyFile(locked, sshtunnel.KeyFileOptions{
+		{"File", credentials(testkit.Must(sshtunnel.NewKeyFile(plain, sshtunnel.KeyFileOptions{}))(t)), false},
+		{"FileWithPassphrase", credentials(testkit.Must(sshtunnel.NewKeyFile(locked, sshtunnel.KeyFileOptions{
 			Passphrase: func(string) ([]byte, error) { return []byte("open sesame"), nil },
 		}))(t)), false},
-		{"FileWithCertificate", credentials(must(sshtunnel.NewKeyFile(certified, sshtunnel.KeyFileOptions{
+		{"FileWithCertificate", credentials(testkit.Must(sshtunnel.NewKeyFile(certified, sshtunnel.KeyFileOptions{
 			Certificate: certified + "-cert.pub",
 		}))(t)), false},
 		{"Agent", credentials(sshtunnel.AgentSocket(serveAgent(t, key))), false},
@@ -116,7 +117,7 @@ func TestKeyRotation(t *testing.T) {
 	server := sshtest.Start(t, sshtest.Options{Keys: []ssh.PublicKey{old.PublicKey(), fresh.PublicKey()}})
 	file := old.Write(t, t.TempDir(), "id")
 	d := through(t, ours{server}, func(c *sshtunnel.Config) {
-		c.Credentials = credentials(must(sshtunnel.NewKeyFile(file, sshtunnel.KeyFileOptions{FileOptions: sshtunnel.FileOptions{Recheck: -1}}))(t))
+		c.Credentials = credentials(testkit.Must(sshtunnel.NewKeyFile(file, sshtunnel.KeyFileOptions{FileOptions: sshtunnel.FileOptions{Recheck: -1}}))(t))
 	})
 	live := dial(t, d, "tcp", target)
 	fresh.Write(t, filepath.Dir(file), "id")
@@ -144,7 +145,7 @@ func TestKeyRotation(t *testing.T) {
 // TestAgentThatHangs: an agent can wait for its user's touch, and the user may
 // have gone home.
 func TestAgentThatHangs(t *testing.T) {
-	ln := must(net.Listen("unix", socketPath(t)))(t)
+	ln := testkit.Must(net.Listen("unix", socketPath(t)))(t)
 	defer ln.Close() // and never an Accept
 	server := sshtest.Start(t, sshtest.Options{})
 	d := through(t, ours{server}, func(c *sshtunnel.Config) {
@@ -171,7 +172,7 @@ func serveAgent(t testing.TB, key sshtest.Key) (path string) {
 	if err := ring.Add(agent.AddedKey{PrivateKey: private}); err != nil {
 		t.Fatal(err)
 	}
-	ln := must(net.Listen("unix", socketPath(t)))(t)
+	ln := testkit.Must(net.Listen("unix", socketPath(t)))(t)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {

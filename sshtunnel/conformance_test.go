@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer/dialertest"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -23,13 +24,13 @@ func routes(start starter) map[string]func(t *testing.T) dialertest.Fixture {
 		"IPv6": func(t *testing.T) dialertest.Fixture {
 			return dialertest.Fixture{
 				Dialer: through(t, start(t, endpointOptions{host: "::1"})),
-				Listen: func(t testing.TB) net.Listener { return must(net.Listen("tcp", "[::1]:0"))(t) },
+				Listen: func(t testing.TB) net.Listener { return testkit.Must(net.Listen("tcp", "[::1]:0"))(t) },
 			}
 		},
 		"Unix": func(t *testing.T) dialertest.Fixture {
 			return dialertest.Fixture{
 				Dialer: through(t, start(t, endpointOptions{})), Network: "unix",
-				Listen: func(t testing.TB) net.Listener { return must(net.Listen("unix", socketPath(t)))(t) },
+				Listen: func(t testing.TB) net.Listener { return testkit.Must(net.Listen("unix", socketPath(t)))(t) },
 				// A unix socket has no reset to send.
 				NoReset: true,
 				Refused: deadSocket,
@@ -98,7 +99,7 @@ func threeBastions(t *testing.T, start starter) *sshtunnel.Dialer {
 // deadSocket is a socket at which nobody listens any more.
 func deadSocket(t testing.TB) string {
 	t.Helper()
-	ln := must(net.Listen("unix", socketPath(t)))(t).(*net.UnixListener)
+	ln := testkit.Must(net.Listen("unix", socketPath(t)))(t).(*net.UnixListener)
 	ln.SetUnlinkOnClose(false)
 	ln.Close()
 	return ln.Addr().String()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -66,11 +67,11 @@ func TestPrefixTruncation(t *testing.T) {
 func TestOldAlgorithms(t *testing.T) {
 	target := echo(t)
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	rsaKey := must(ssh.NewSignerFromKey(private))(t)
+	rsaKey := testkit.Must(ssh.NewSignerFromKey(private))(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sha1 := must(ssh.NewSignerWithAlgorithms(rsaKey.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSA}))(t)
+	sha1 := testkit.Must(ssh.NewSignerWithAlgorithms(rsaKey.(ssh.AlgorithmSigner), []string{ssh.KeyAlgoRSA}))(t)
 	for _, tt := range []struct {
 		name string
 		opts sshtest.Options

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/dialer/dialertest"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -79,7 +80,7 @@ func targetFailures(t *testing.T, start starter) {
 
 func closedIPv6Port(t testing.TB) string {
 	t.Helper()
-	ln := must(net.Listen("tcp", "[::1]:0"))(t)
+	ln := testkit.Must(net.Listen("tcp", "[::1]:0"))(t)
 	ln.Close()
 	return ln.Addr().String()
 }

@@ -13,8 +13,14 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
+
+// What the tests of other packages have, too.
+type logs = testkit.Logs
+
+var eventually = testkit.Eventually
 
 // endpoint is an SSH server to dial through: ours, or OpenSSH's behind the build
 // tag sshd.
@@ -38,7 +44,7 @@ func startOurs(t testing.TB, opts endpointOptions) endpoint {
 	}
 	if opts.hostCertificate != nil {
 		// Beside the bare key, as sshd shows it.
-		o.HostKeys = append(o.HostKeys, must(ssh.NewCertSigner(opts.hostCertificate, opts.hostKeys[0]))(t))
+		o.HostKeys = append(o.HostKeys, testkit.Must(ssh.NewCertSigner(opts.hostCertificate, opts.hostKeys[0]))(t))
 	}
 	if opts.host != "" {
 		o.Address = net.JoinHostPort(opts.host, "0")
@@ -110,35 +116,10 @@ func through(t testing.TB, ep endpoint, turn ...func(*sshtunnel.Config)) *sshtun
 // echoAt serves an echo at address until t's cleanups.
 func echoAt(t testing.TB, network, address string) string {
 	t.Helper()
-	ln, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var serving sync.WaitGroup
-	running := make(chan struct{}) // or who counts goroutines may miss this one
-	serving.Go(func() {
-		close(running)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer c.Close()
-				io.Copy(c, c)
-			})
-		}
-	})
-	<-running
-	t.Cleanup(func() {
-		ln.Close()
-		serving.Wait()
-	})
-	return ln.Addr().String()
+	return testkit.Serve(t, testkit.Must(net.Listen(network, address))(t), func(c net.Conn) { io.Copy(c, c) })
 }
 
-// echo is echoAt on loopback. Start it before the dialer: its conns end with
-// those of the dialer.
+// echo is echoAt on loopback.
 func echo(t testing.TB) string {
 	t.Helper()
 	return echoAt(t, "tcp", "127.0.0.1:0")
@@ -159,12 +140,8 @@ func dial(t testing.TB, d dialer.Dialer, network, address string) net.Conn {
 func talk(t testing.TB, c net.Conn, words string) {
 	t.Helper()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(c, words); err != nil {
-		t.Fatalf("write: %v", err)
-	}
-	got := make([]byte, len(words))
-	if _, err := io.ReadFull(c, got); err != nil || string(got) != words {
-		t.Fatalf("got %q, %v back; want %q", got, err, words)
+	if err := testkit.Exchange(c, words); err != nil {
+		t.Fatal(err)
 	}
 	c.SetDeadline(time.Time{})
 }
@@ -186,27 +163,6 @@ func refusedDial(t testing.TB, d dialer.Dialer, network, address string) error {
 		t.Fatalf("dial %s %s succeeded; it must fail", network, address)
 	}
 	return err
-}
-
-// eventually polls until ok is true, for what ends on its own time.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(limit) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond) // polling
-	}
-}
-
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 // shortDir is a directory whose path leaves room for a socket's name, which

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -12,7 +13,7 @@ func pooled(t testing.TB, ep endpoint) *sshtunnel.Pool {
 	t.Helper()
 	template := configFor(ep)
 	template.Address = ""
-	p := must(sshtunnel.NewPool(sshtunnel.PoolConfig{Template: template, Nodes: list(t, sshtunnel.Node{
+	p := testkit.Must(sshtunnel.NewPool(sshtunnel.PoolConfig{Template: template, Nodes: list(t, sshtunnel.Node{
 		Name: "node", Address: ep.Addr(), CIDRs: networks("127.0.0.0/8", "::1/128"),
 	})}))(t)
 	t.Cleanup(func() { p.Close() })

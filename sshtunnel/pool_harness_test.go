@@ -1,10 +1,8 @@
 package sshtunnel_test
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -74,7 +73,7 @@ func (f *fleet) last(name string) string {
 }
 
 func (f *fleet) config(nodes sshtunnel.Nodes) sshtunnel.PoolConfig {
-	return sshtunnel.PoolConfig{Nodes: nodes, Log: slog.New(slog.NewTextHandler(f.log, nil)), Template: sshtunnel.Config{
+	return sshtunnel.PoolConfig{Nodes: nodes, Log: f.log.Logger(), Template: sshtunnel.Config{
 		User: "egress", Via: f, Credentials: []sshtunnel.Credentials{sshtunnel.StaticSigners(userKey())},
 	}}
 }
@@ -101,13 +100,13 @@ func (f *fleet) pool(nodes sshtunnel.Nodes, turn ...func(*sshtunnel.PoolConfig))
 // list is a list that does not change.
 func list(t testing.TB, nodes ...sshtunnel.Node) *sshtunnel.NodeList {
 	t.Helper()
-	return must(sshtunnel.NewNodeList(nodes...))(t)
+	return testkit.Must(sshtunnel.NewNodeList(nodes...))(t)
 }
 
 // live is one that does.
 func live(t testing.TB, nodes ...sshtunnel.Node) *sshtunnel.LiveNodes {
 	t.Helper()
-	return must(sshtunnel.NewLiveNodes(nodes...))(t)
+	return testkit.Must(sshtunnel.NewLiveNodes(nodes...))(t)
 }
 
 func update(t testing.TB, l *sshtunnel.LiveNodes, nodes ...sshtunnel.Node) {
@@ -127,24 +126,6 @@ func networks(texts ...string) (all []netip.Prefix) {
 
 // newTestKey is a public key that nobody has.
 func newTestKey(t testing.TB) ssh.PublicKey { return sshtest.NewKey(t).PublicKey() }
-
-// logs is what was logged.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // statusOf is that of the node, the zero one where there is none.
 func statusOf(p *sshtunnel.Pool, name string) (s sshtunnel.NodeStatus) {

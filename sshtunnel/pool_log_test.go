@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -44,7 +45,7 @@ func TestPoolWarnsOnceOfAFile(t *testing.T) {
 			if c.file {
 				opts.Log = log
 			}
-			p := f.pool(must(sshtunnel.NewNodesFile(path, opts))(t), func(cfg *sshtunnel.PoolConfig) {
+			p := f.pool(testkit.Must(sshtunnel.NewNodesFile(path, opts))(t), func(cfg *sshtunnel.PoolConfig) {
 				cfg.Template.HostKeys = sshtunnel.PinnedKeys(f.server("a").HostKey())
 				if !c.pool {
 					cfg.Log = nil

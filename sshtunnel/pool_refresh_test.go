@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -182,7 +183,7 @@ func TestPoolFollowsAFile(t *testing.T) {
 			return "- name: " + name + "\n  address: " + name + ":22\n  hosts: [" + host + "]\n  hostKeys: ['" + ssh.FingerprintSHA256(f.server(name).HostKey()) + "']\n"
 		}
 		write(entry("a", "node"))
-		file := must(sshtunnel.NewNodesFile(path, sshtunnel.FileOptions{}))(t)
+		file := testkit.Must(sshtunnel.NewNodesFile(path, sshtunnel.FileOptions{}))(t)
 		p := f.pool(file)
 		c := dial(t, p, "tcp", "node:1")
 		write(entry("b", "node"))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -23,7 +24,7 @@ func TestClientEndsBehindItsLastBytes(t *testing.T) {
 		},
 		"node gone": func(t *testing.T, cfg sshtunnel.Config) (dialer.Dialer, func()) {
 			nodes := live(t, sshtunnel.Node{Name: "a", Address: "a:22"})
-			p := must(sshtunnel.NewPool(sshtunnel.PoolConfig{Nodes: nodes, Template: cfg}))(t)
+			p := testkit.Must(sshtunnel.NewPool(sshtunnel.PoolConfig{Nodes: nodes, Template: cfg}))(t)
 			t.Cleanup(func() { p.Close() })
 			return p.On("a"), func() {
 				update(t, nodes, sshtunnel.Node{Name: "b", Address: "b:22"})

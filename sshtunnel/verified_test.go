@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
 
@@ -84,7 +85,7 @@ func hostKeys(t *testing.T, start starter) {
 			file := filepath.Join(t.TempDir(), "known_hosts")
 			sshtest.WriteFile(t, file, []byte(strings.Join(tt.known(w), "\n")+"\n"))
 			d := through(t, w.ep, func(c *sshtunnel.Config) {
-				c.HostKeys = must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t)
+				c.HostKeys = testkit.Must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t)
 			})
 			if tt.refused == 0 {
 				reaches(t, d, target)
@@ -104,7 +105,7 @@ func changedHostKey(t *testing.T, start starter) {
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	sshtest.WriteFile(t, file, []byte("# the servers\n\n"+knownhosts.Line([]string{ep.Addr()}, was.PublicKey())+"\n"))
 	d := through(t, ep, func(c *sshtunnel.Config) {
-		c.HostKeys = must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t)
+		c.HostKeys = testkit.Must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t)
 	})
 	err := refusedDial(t, d, "tcp", "127.0.0.1:1")
 	hk := checkHostKeyError(t, err, sshtunnel.ChangedKey, ep.Addr())
@@ -135,7 +136,7 @@ func TestHostKeyOfAnotherType(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	sshtest.WriteFile(t, file, []byte(knownhosts.Line([]string{server.Addr()}, was)+"\n"))
 	for name, known := range map[string]sshtunnel.HostKeys{
-		"known_hosts": must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t),
+		"known_hosts": testkit.Must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t),
 		"pinned":      sshtunnel.PinnedKeys(was),
 	} {
 		d := through(t, ours{server}, func(c *sshtunnel.Config) { c.HostKeys = known })
@@ -158,10 +159,10 @@ func oneTypeOfKey(t *testing.T, start starter) {
 		file := filepath.Join(t.TempDir(), "known_hosts")
 		sshtest.WriteFile(t, file, []byte(knownhosts.Line([]string{ep.Addr()}, k.PublicKey())+"\n"))
 		for name, known := range map[string]sshtunnel.HostKeys{
-			"known_hosts": must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t),
+			"known_hosts": testkit.Must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{}))(t),
 			"pinned":      sshtunnel.PinnedKeys(k.PublicKey()),
-			"parsed":      must(sshtunnel.ParsePinnedKeys(text(k.PublicKey())))(t),
-			"fingerprint": must(sshtunnel.ParsePinnedKeys(k.PublicKey().Type() + " " + ssh.FingerprintSHA256(k.PublicKey())))(t),
+			"parsed":      testkit.Must(sshtunnel.ParsePinnedKeys(text(k.PublicKey())))(t),
+			"fingerprint": testkit.Must(sshtunnel.ParsePinnedKeys(k.PublicKey().Type() + " " + ssh.FingerprintSHA256(k.PublicKey())))(t),
 		} {
 			t.Run(k.PublicKey().Type()+"/"+name, func(t *testing.T) {
 				d := through(t, ep, func(c *sshtunnel.Config) { c.HostKeys = known })
@@ -183,7 +184,7 @@ func TestRevocationReachesTheNextHandshake(t *testing.T) {
 	good := knownhosts.Line([]string{server.Addr()}, server.HostKey()) + "\n"
 	sshtest.WriteFile(t, file, []byte(good))
 	d := through(t, ours{server}, func(c *sshtunnel.Config) {
-		c.HostKeys = must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{Recheck: -1}))(t)
+		c.HostKeys = testkit.Must(sshtunnel.NewKnownHosts([]string{file}, sshtunnel.FileOptions{Recheck: -1}))(t)
 	})
 	live := dial(t, d, "tcp", target)
 	sshtest.WriteFile(t, file, []byte(good+"@revoked * "+text(server.HostKey())+"\n"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport/dialer"
 	"github.com/sallyport/sallyport/internal/sshtest"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/selector"
 	"github.com/sallyport/sallyport/sshtunnel"
 )
@@ -132,7 +133,7 @@ func TestDeniedOnTheWay(t *testing.T) {
 func checkFailover(t *testing.T, first dialer.Dialer, final bool) {
 	t.Helper()
 	second, _ := inMemory(t, sshtest.Knobs{})
-	both := must(selector.Failover(selector.Route{Name: "first", Dialer: first}, selector.Route{Name: "second", Dialer: second}))(t)
+	both := testkit.Must(selector.Failover(selector.Route{Name: "first", Dialer: first}, selector.Route{Name: "second", Dialer: second}))(t)
 	if !final {
 		talk(t, dial(t, both, "tcp", anywhere), "by the second")
 		return

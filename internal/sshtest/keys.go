@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport/sallyport/internal/testkit"
 )
 
 // Key is a key pair made for one test.
@@ -29,24 +31,14 @@ func MakeKey() (Key, error) {
 // NewKey is MakeKey for tests.
 func NewKey(t testing.TB) Key {
 	t.Helper()
-	return must(MakeKey())(t)
+	return testkit.Must(MakeKey())(t)
 }
 
 // NewECDSAKey makes a key on P-256, for hosts known by more than one type.
 func NewECDSAKey(t testing.TB) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	return must(wrapKey(private, err))(t)
-}
-
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
+	return testkit.Must(wrapKey(private, err))(t)
 }
 
 func wrapKey(private crypto.PrivateKey, err error) (Key, error) {
@@ -79,7 +71,7 @@ func (k Key) Text(passphrase string) ([]byte, error) {
 // PEM is Text for tests.
 func (k Key) PEM(t testing.TB, passphrase string) []byte {
 	t.Helper()
-	return must(k.Text(passphrase))(t)
+	return testkit.Must(k.Text(passphrase))(t)
 }
 
 // Private returns the key as package crypto knows it, for an agent's keyring.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport/sallyport/internal/testkit"
 )
 
 // SSHDOptions describes a real sshd. The zero value lets nobody in.
@@ -39,7 +41,7 @@ type SSHDOptions struct {
 type SSHD struct {
 	path, dir, address string
 	hostKey            ssh.PublicKey
-	log                syncBuffer
+	log                testkit.Logs
 
 	mu     sync.Mutex
 	listen *exec.Cmd // nil after Kill
@@ -283,22 +285,4 @@ func (s *SSHD) Logged(ctx context.Context, words string) error {
 		time.Sleep(time.Millisecond) // polling
 	}
 	return nil
-}
-
-// syncBuffer is a bytes.Buffer for several goroutines.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
