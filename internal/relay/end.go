@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/sallyport/sallyport/internal/eager"
 	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
@@ -61,9 +62,10 @@ type end struct {
 	lingering bool // it is read for a bounded time only
 	closed    bool // we closed it in good order
 
-	writing  sync.Mutex // held during a write to conn
-	ready    func()     // to be called before the first one, or nil; guarded by writing
-	writeErr error      // the first one; guarded by writing
+	writing  sync.Mutex    // held during a write to conn
+	ready    func()        // to be called before the first one, or nil; guarded by writing
+	writeErr error         // the first one; guarded by writing
+	eager    *eager.Writer // nil before the first try, and for what is no socket; guarded by writing
 }
 
 // write writes to the conn and remembers its first error for hiddenReset.
@@ -82,6 +84,24 @@ func (e *end) writeVector(v *net.Buffers) (int64, error) {
 	defer e.writing.Unlock()
 	e.prepare()
 	n, err := streamconn.WriteVector(e.conn, v)
+	e.wrote(err)
+	return n, err
+}
+
+// tryWrite writes what the conn takes without waiting: nothing while another write
+// is under way or ready has not been called, and nothing to what is no socket.
+func (e *end) tryWrite(b []byte) (int, error) {
+	if !e.writing.TryLock() {
+		return 0, nil
+	}
+	defer e.writing.Unlock()
+	if e.ready != nil || e.writeErr != nil || !isKernel(e.conn) {
+		return 0, nil
+	}
+	if e.eager == nil {
+		e.eager = eager.New(e.conn)
+	}
+	n, err := e.eager.Write(b)
 	e.wrote(err)
 	return n, err
 }

@@ -171,6 +171,13 @@ func (f *flow) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// TryWrite delivers what of b goes to dst without waiting.
+func (f *flow) TryWrite(b []byte) (int, error) {
+	n, err := f.dst.tryWrite(b)
+	f.wrote(int64(n), err)
+	return n, err
+}
+
 // WriteVector is Write for several pieces. Where these have a bound, it is one of
 // time without progress, however many they are.
 func (f *flow) WriteVector(v *net.Buffers) (int64, error) {

@@ -33,3 +33,14 @@ func (s *Sink) WriteVector(v *net.Buffers) (n int64, err error) {
 	}
 	return n, s.Err
 }
+
+// TryWrite writes what W takes at once, which is nothing if it cannot tell.
+func (s *Sink) TryWrite(p []byte) (n int, err error) {
+	t, ok := s.W.(TryWriter)
+	if !ok {
+		return 0, nil
+	}
+	n, s.Err = t.TryWrite(p)
+	s.N += int64(n)
+	return n, s.Err
+}

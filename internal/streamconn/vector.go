@@ -79,6 +79,19 @@ func (v *vector) write(w io.Writer) (err error) {
 	return err
 }
 
+// try writes as much of v as w takes at once, and keeps the rest.
+func (v *vector) try(w TryWriter) (taken int, err error) {
+	for i := range v.n {
+		n, err := w.TryWrite(v.bytes[i])
+		taken += n
+		v.bytes[i] = v.bytes[i][n:]
+		if err != nil || len(v.bytes[i]) > 0 {
+			return taken, err
+		}
+	}
+	return taken, nil
+}
+
 // release gives the memory of everything in v back.
 func (b *Buffer) release(v *vector) {
 	if v.shared || v.part != nil {
