@@ -72,7 +72,7 @@ func New(conn net.Conn, cfg Config) *Session {
 		s.nextID = 1
 	}
 	s.mem.Init(int64(cfg.memory()))
-	s.w.init()
+	s.w.init(conn)
 	s.ping.session = s
 	return s
 }
@@ -167,6 +167,16 @@ func (s *Session) GoneAway() bool { return s.goneAway.Load() }
 // Open opens a stream. It waits, bounded by ctx, only while the peer reads
 // nothing at all; the peer's consent is not awaited.
 func (s *Session) Open(ctx context.Context) (*Stream, error) {
+	st, err := s.OpenToWrite(ctx)
+	if err == nil {
+		s.w.signal()
+	}
+	return st, err
+}
+
+// OpenToWrite is Open for a caller that writes to the stream at once: its peer need
+// not hear of it before those bytes come, and may hear of it no sooner.
+func (s *Session) OpenToWrite(ctx context.Context) (*Stream, error) {
 	if err := s.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
@@ -194,7 +204,7 @@ func (s *Session) announce(extra int64) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return st, s.w.overtake(header{typ: typeWindow, flags: flagSYN, id: st.id, length: uint32(extra)})
+	return st, s.w.overtakeLater(header{typ: typeWindow, flags: flagSYN, id: st.id, length: uint32(extra)})
 }
 
 func (s *Session) register(extra int64) (*Stream, error) {

@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"context"
 	"net"
 	"os"
 	"sync"
@@ -17,6 +16,8 @@ const maxControl = 256 << 10
 // is room; when there is none they queue and are served in turn, one frame
 // each, straight from the memory of the blocked Write.
 type writer struct {
+	eager eagerConn // nil if the conn is none
+
 	mu      sync.Mutex
 	batch   *[]byte // data frames and what must stay in order with them
 	control []byte  // frames that overtake: pings, windows, opens, answers
@@ -24,13 +25,21 @@ type writer struct {
 	queue   queue
 	relief  chan struct{} // see backlog
 	quiet   chan struct{} // see flush
-	busy    bool          // a batch is being written to the conn
+	frames  int           // appended since the last swap
+	crowd   int           // swaps until a Write may send by itself again; see take
+	sending bool          // somebody writes to the conn, or nobody may yet
+	left    bool          // the conn holds back something that has to be flushed
+	broken  error         // of a write that was not run's
 	since   atomic.Int64  // when that began, in Unix nanoseconds; 0 while none is
 	err     error
 	wake    chan struct{}
 }
 
-func (w *writer) init() { w.wake = make(chan struct{}, 1) }
+func (w *writer) init(conn net.Conn) {
+	w.eager, _ = conn.(eagerConn)
+	w.wake = make(chan struct{}, 1)
+	w.sending = true // until run
+}
 
 func (w *writer) signal() {
 	select {
@@ -62,6 +71,7 @@ func (w *writer) appendData(id uint32, p []byte) int {
 		return 0 // no splinters: a frame has its price
 	}
 	b := w.open()
+	w.frames++
 	*b = header{typ: typeData, id: id, length: uint32(n)}.append(*b)
 	*b = append(*b, p[:n]...)
 	return n
@@ -84,8 +94,7 @@ func (w *writer) data(st *Stream, p []byte) (int, error) {
 		taken += n
 	}
 	if taken == len(p) {
-		w.mu.Unlock()
-		w.signal()
+		w.sendSoon()
 		return taken, nil
 	}
 	if st.turn == nil {
@@ -147,25 +156,41 @@ func (w *writer) finish(st *Stream, h header) {
 	st.finished = true
 	if w.err == nil {
 		b := w.open()
+		w.frames++
 		*b = h.append(*b)
 	}
-	w.mu.Unlock()
-	w.signal()
+	w.sendSoon()
 }
 
 // overtake appends a frame that goes ahead of all data. It fails when the peer
 // has made us queue more than it reads.
 func (w *writer) overtake(h header) error {
 	w.mu.Lock()
+	if err := w.prepend(h); err != nil {
+		w.mu.Unlock()
+		return err
+	}
+	w.sendSoon()
+	return nil
+}
+
+// overtakeLater is overtake for a frame behind which another follows at once.
+func (w *writer) overtakeLater(h header) error {
+	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.prepend(h)
+}
+
+// prepend appends a frame to those that go ahead of data. w.mu is held.
+func (w *writer) prepend(h header) error {
 	if w.err != nil {
 		return w.err
 	}
 	if len(w.control) > maxControl {
 		return errFlood
 	}
+	w.frames++
 	w.control = h.append(w.control)
-	w.signal()
 	return nil
 }
 
@@ -191,57 +216,63 @@ func (w *writer) relieve() {
 	}
 }
 
-// flush waits until everything appended so far has been written to the conn.
-func (w *writer) flush(ctx context.Context) error {
-	w.mu.Lock()
-	if w.err != nil || (!w.busy && len(w.control) == 0 && w.batch == nil && w.queue.n == 0) {
-		defer w.mu.Unlock()
-		return w.err
-	}
-	if w.quiet == nil {
-		w.quiet = make(chan struct{})
-	}
-	quiet := w.quiet
-	w.mu.Unlock()
-	w.signal()
-	select {
-	case <-quiet:
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // swap takes what is to be sent: control frames and the batch, either of which
-// may be empty, and starts the next batch from the queue.
-func (w *writer) swap() (control []byte, batch *[]byte, err error) {
+// may be empty, and starts the next batch from the queue. If there is nothing, or
+// if somebody else is sending, idle is true. Whoever has swapped calls done.
+func (w *writer) swap() (control []byte, batch *[]byte, idle bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return nil, nil, w.err
+	switch {
+	case w.err != nil:
+		return nil, nil, false, w.err
+	case w.broken != nil:
+		return nil, nil, false, w.broken
+	case w.sending:
+		return nil, nil, true, nil
+	case !w.pending():
+		w.quieten()
+		return nil, nil, true, nil
 	}
-	control, w.control, w.spare = w.control, w.spare[:0], nil
-	batch, w.batch = w.batch, nil
-	w.busy = len(control) > 0 || batch != nil
-	if !w.busy && w.quiet != nil {
-		close(w.quiet)
-		w.quiet = nil
-	}
-	w.relieve()
-	w.refill()
-	return control, batch, nil
+	w.sending, w.left = true, false // a write takes along what was left
+	control, batch = w.take()
+	return control, batch, false, nil
 }
 
-// reuse gives swap's control buffer back.
-func (w *writer) reuse(control []byte) {
-	if cap(control) > 4<<10 {
-		return // one burst of opens must not keep its memory
+// pending reports whether there is anything to send. What queues does so behind a
+// batch. w.mu is held.
+func (w *writer) pending() bool {
+	return w.left || len(w.control) > 0 || w.batch != nil
+}
+
+// take is the change that swap makes. Where several frames have come together by
+// themselves more will: for a while they are left to gather. w.mu is held.
+func (w *writer) take() (control []byte, batch *[]byte) {
+	if w.frames > alone {
+		w.crowd = calmSwaps
+	} else if w.crowd > 0 {
+		w.crowd--
 	}
+	w.frames = 0
+	control, w.control, w.spare = w.control, w.spare[:0], nil
+	batch, w.batch = w.batch, nil
+	w.relieve()
+	w.refill()
+	return control, batch
+}
+
+// done ends what swap has begun, and takes its control buffer back.
+func (w *writer) done(control []byte) {
 	w.mu.Lock()
-	w.spare = control[:0]
+	w.sending = false
+	w.reuse(control)
 	w.mu.Unlock()
+}
+
+// reuse keeps a control buffer that has been sent. w.mu is held.
+func (w *writer) reuse(control []byte) {
+	if cap(control) <= 4<<10 { // one burst of opens must not keep its memory
+		w.spare = control[:0]
+	}
 }
 
 // refill moves queued writes into the batch, one frame each in turn. w.mu is held.
@@ -272,10 +303,7 @@ func (w *writer) fail(err error) {
 		w.queue.serve(w.queue.head)
 	}
 	w.relieve()
-	if w.quiet != nil {
-		close(w.quiet)
-		w.quiet = nil
-	}
+	w.quieten()
 	w.control = nil
 	if w.batch != nil {
 		recycle(w.batch)
@@ -295,21 +323,26 @@ func (w *writer) writingFor() time.Duration {
 
 // run writes batches to conn until a write or the session fails.
 func (w *writer) run(conn net.Conn) error {
+	w.done(nil)
 	for {
-		control, batch, err := w.swap()
+		control, batch, idle, err := w.swap()
 		if err != nil {
 			return err
 		}
-		if len(control) == 0 && batch == nil {
-			w.reuse(control)
+		if idle {
 			<-w.wake // fail signals too
 			continue
 		}
 		w.since.Store(time.Now().UnixNano())
-		if err := send(conn, control, batch); err != nil {
+		if len(control) == 0 && batch == nil {
+			err = w.eager.Flush()
+		} else {
+			err = send(conn, control, batch)
+		}
+		if err != nil {
 			return err
 		}
 		w.since.Store(0)
-		w.reuse(control)
+		w.done(control)
 	}
 }

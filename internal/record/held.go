@@ -3,12 +3,17 @@ package record
 import (
 	"net"
 	"sync"
+
+	"github.com/sallyport/sallyport/internal/eager"
 )
 
 // held is what a conn holds back of the Write in progress.
 type held struct {
+	eager *eager.Writer // nil where the conn cannot be written without waiting
+
 	mu   sync.Mutex // held during a write to the conn, so that the order stays
 	on   bool
+	now  bool   // what is written next must not wait
 	back *block // nil while nothing is held back
 	n    int    // bytes in back
 }
@@ -43,6 +48,9 @@ func (h *held) write(conn net.Conn, p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if h.now && h.n+len(p) <= blockSize {
+		return h.writeNow(p)
+	}
 	if h.n == 0 && !h.on || len(p) > blockSize {
 		return conn.Write(p)
 	}
@@ -54,6 +62,53 @@ func (h *held) write(conn net.Conn, p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// writeNow writes what goes without waiting and holds the rest back, for which there
+// is room. h.mu is held.
+func (h *held) writeNow(p []byte) (n int, err error) {
+	if h.n == 0 {
+		n, err = h.eager.Write(p)
+	}
+	if err != nil {
+		return n, err
+	}
+	if n < len(p) {
+		h.keep(p[n:])
+	}
+	return len(p), nil
+}
+
+// canWriteNow reports whether the next write need not wait. TLS writes by itself, too,
+// to answer its peer.
+func (h *held) canWriteNow() bool {
+	if h.eager == nil || !h.mu.TryLock() {
+		return false
+	}
+	defer h.mu.Unlock()
+	return h.n == 0
+}
+
+// beginNow has what is written from now on not wait.
+func (h *held) beginNow() {
+	h.mu.Lock()
+	h.now = true
+	h.mu.Unlock()
+}
+
+// endNow is the end of beginNow. It reports whether something was held back.
+func (h *held) endNow() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = false
+	return h.n > 0
+}
+
+// flushAll writes what is held back.
+func (h *held) flushAll(conn net.Conn) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.flush(conn)
 }
 
 // keep appends p, for which there is room. h.mu is held.

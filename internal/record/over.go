@@ -49,6 +49,29 @@ func (t *TLS) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// CanWriteNow reports whether WriteNow can do without waiting: whether the conn below
+// is a socket that nobody is writing to at the moment.
+func (t *TLS) CanWriteNow() bool { return t.below.out.canWriteNow() }
+
+// WriteNow sends p, which fits into one record, without waiting for the peer. What
+// the socket has no room for is held back, and left is true: it goes out with the
+// next Write or Flush, one of which has to follow before the next WriteNow. Beside
+// another Write it waits for that.
+func (t *TLS) WriteNow(p []byte) (left bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.below.out.beginNow()
+	_, err = t.Conn.Write(p)
+	return t.below.out.endNow(), err
+}
+
+// Flush sends what WriteNow has left.
+func (t *TLS) Flush() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.below.out.flushAll(t.below.Conn)
+}
+
 // CloseWrite says goodbye behind the Write in progress.
 func (t *TLS) CloseWrite() error {
 	t.mu.Lock()

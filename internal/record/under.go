@@ -3,6 +3,8 @@ package record
 import (
 	"net"
 	"sync"
+
+	"github.com/sallyport/sallyport/internal/eager"
 )
 
 // blockSize is how much is read ahead or held back at most: a little more than
@@ -30,7 +32,9 @@ type source interface{ read(p []byte) (int, error) }
 // Under returns conn for TLS to be put on top of. It owns conn from now on. The
 // bytes of a socket are read ahead where the system can wait for one without a
 // buffer; any other conn is read as it is asked for.
-func Under(conn net.Conn) *Conn { return &Conn{Conn: conn, in: newSource(conn)} }
+func Under(conn net.Conn) *Conn {
+	return &Conn{Conn: conn, in: newSource(conn), out: held{eager: eager.New(conn)}}
+}
 
 // NetConn returns the conn below, for who wants to reset or to tune it. It must
 // not be read or written.

@@ -100,7 +100,7 @@ func isRefusal(err error) bool {
 func (a *Agent) hello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.HelloTimeout)
 	defer cancel()
-	st, err := a.session.Open(ctx)
+	st, err := a.session.OpenToWrite(ctx)
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (s *Session) listen() error {
 
 // Open implements link.Session.
 func (s *Session) Open(ctx context.Context, network, address string) (net.Conn, error) {
-	st, err := s.mux.Open(ctx)
+	st, err := s.mux.OpenToWrite(ctx)
 	if err != nil {
 		return nil, err
 	}

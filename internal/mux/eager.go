@@ -1,0 +1,67 @@
+package mux
+
+// eagerConn is a conn to which a few bytes can be written without waiting for the
+// peer, such as a *record.TLS.
+type eagerConn interface {
+	// CanWriteNow reports whether that is so at the moment.
+	CanWriteNow() bool
+	// WriteNow sends p. What there is no room for is left to the next Write or Flush.
+	WriteNow(p []byte) (left bool, err error)
+	// Flush sends what is left, and waits as Write does.
+	Flush() error
+}
+
+// eagerMost is the most that a stream's Write sends by itself. A bulk transfer is
+// better off with a goroutine that encrypts while it reads.
+const eagerMost = joinBelow
+
+const (
+	// alone is how many frames one exchange has to send at once: an open, and what
+	// is asked.
+	alone = 2
+	// calmSwaps is how many times in a row there have to be no more of them before
+	// Writes send by themselves again. Where many send, frames that share a record
+	// and a system call cost less than a goroutine that is woken.
+	calmSwaps = 8
+)
+
+// sendSoon sees to it that what was just appended goes out: by the caller itself
+// where nobody is sending, it is little, and the conn need not be waited for. So an
+// exchange of small messages wakes no goroutine. w.mu is held, and released.
+func (w *writer) sendSoon() {
+	if !w.mayBeEager() {
+		w.mu.Unlock()
+		w.signal()
+		return
+	}
+	w.sending = true
+	control, batch := w.take()
+	w.mu.Unlock()
+	all := control
+	if batch != nil {
+		all = *batch
+		if len(control) > 0 {
+			control = append(control, all...)
+			all = control
+		}
+		defer recycle(batch)
+	}
+	left, err := w.eager.WriteNow(all)
+
+	w.mu.Lock()
+	w.sending = false
+	w.left, w.broken = left, err
+	w.reuse(control)
+	others := w.pending() || err != nil || w.quiet != nil
+	w.mu.Unlock()
+	if others {
+		w.signal()
+	}
+}
+
+// mayBeEager reports whether the caller, who has appended something, may send it.
+// w.mu is held.
+func (w *writer) mayBeEager() bool {
+	return w.eager != nil && w.crowd == 0 && w.err == nil && w.broken == nil && !w.sending && !w.left &&
+		len(w.control)+batchSize-w.room() <= eagerMost && w.eager.CanWriteNow()
+}

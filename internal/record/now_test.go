@@ -1,0 +1,109 @@
+//go:build unix
+
+package record
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/leak"
+)
+
+// TestWriteNow: what a socket has no room for is left, without waiting; a Flush or the
+// next Write sends it, and the peer gets every byte in order.
+func TestWriteNow(t *testing.T) {
+	for name, next := range map[string]func(*TLS) error{
+		"flush": func(c *TLS) error { return c.Flush() },
+		"write": func(c *TLS) error { _, err := c.Write([]byte("!")); return err },
+		"long":  func(c *TLS) error { _, err := c.Write(bytes.Repeat([]byte("!"), 200<<10)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			leak.Check(t)
+			a, b := sockets(t, "tcp")
+			x, y := over(t, a, b, tls.VersionTLS13)
+			defer x.Close()
+			defer y.Close()
+			piece := bytes.Repeat([]byte("0123456789abcdef"), maxPlain/16)
+			var sent []byte
+			for left, i := false, 1; !left; i++ {
+				if !x.CanWriteNow() {
+					t.Fatal("nobody writes, and nothing is left, and yet it could not")
+				}
+				p := piece[:1+i*997%len(piece)]
+				var err error
+				if left, err = x.WriteNow(p); err != nil {
+					t.Fatal(err)
+				}
+				sent = append(sent, p...)
+			}
+			if x.CanWriteNow() {
+				t.Error("with something left it claims that it need not wait")
+			}
+			result := make(chan []byte)
+			go func() {
+				all, _ := io.ReadAll(y)
+				result <- all
+			}()
+			if err := next(x); err != nil {
+				t.Fatal(err)
+			}
+			if !x.CanWriteNow() || x.below.out.back != nil {
+				t.Error("something is left behind the next write")
+			}
+			if left, err := x.WriteNow([]byte("end")); left || err != nil {
+				t.Errorf("left %v, %v", left, err)
+			}
+			x.CloseWrite()
+			got := <-result
+			if !bytes.HasPrefix(got, sent) || !bytes.HasSuffix(got, []byte("end")) {
+				t.Errorf("%d bytes, or others, of %d and the end", len(got), len(sent))
+			}
+		})
+	}
+}
+
+// TestWriteNowAndDeadline: a write that is late fails where it waits for what was left.
+func TestWriteNowAndDeadline(t *testing.T) {
+	leak.Check(t)
+	a, b := sockets(t, "tcp")
+	x, y := over(t, a, b, tls.VersionTLS13)
+	defer y.below.Close()
+	defer x.below.Close()
+	for left := false; !left; {
+		var err error
+		if left, err = x.WriteNow(make([]byte, maxPlain)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.SetWriteDeadline(time.Unix(1, 0))
+	if err := x.Flush(); err == nil {
+		t.Error("a Flush of what the peer does not read succeeded behind its deadline")
+	}
+}
+
+// TestCannotWriteNow: what is no socket has to be waited for, and a socket while
+// another write waits for it.
+func TestCannotWriteNow(t *testing.T) {
+	leak.Check(t)
+	a, b := net.Pipe()
+	x, y := over(t, a, b, tls.VersionTLS13)
+	defer x.below.Close()
+	defer y.below.Close()
+	if x.CanWriteNow() {
+		t.Error("a pipe could be written without waiting")
+	}
+	c, d := sockets(t, "tcp")
+	x, y = over(t, c, d, tls.VersionTLS13)
+	defer y.below.Close()
+	x.below.out.mu.Lock() // as a write below does that waits
+	can := x.CanWriteNow()
+	x.below.out.mu.Unlock()
+	if can {
+		t.Error("beside another write it claims that it need not wait")
+	}
+	x.below.Close()
+}
