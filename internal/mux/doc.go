@@ -13,7 +13,9 @@
 //
 // A [Session] owns a conn. [Session.Run] reads it, writes it and watches that
 // the peer is alive; it joins all of that before it returns. A [Stream] is a
-// net.Conn that costs no goroutine and, while idle, no buffer.
+// net.Conn that costs no goroutine and, while idle, no buffer. A small Write goes out by
+// itself where nobody else is writing and the conn need not be waited for, which wakes
+// nobody; everything else is written by Run.
 //
 // # Isolation
 //

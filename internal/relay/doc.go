@@ -29,7 +29,8 @@
 // with what reads bring, and shrink again.
 //
 // A [Deliverer] waits without a goroutine, too: what its peer sends is written
-// by one that is there only while there are bytes. So the relay of a tunnel's
+// by one that is there only while there are bytes, and a few bytes for which the other
+// conn has room by whoever brings them. So the relay of a tunnel's
 // conn and a socket costs one goroutine while nothing is said. What it waits with
 // should be small: a goroutine that has dialled has a stack for that.
 package relay
