@@ -38,8 +38,12 @@ func New(c net.Conn) *Writer {
 
 // Write writes what the socket takes of p at once and returns how much that was. Its
 // error is the socket's. That the conn is closed or a deadline has passed is not one:
-// a write that may wait will say so, and here it is as if there were no room.
+// a write that may wait will say so, and here it is as if there were no room. A nil
+// Writer writes nothing.
 func (w *Writer) Write(p []byte) (int, error) {
+	if w == nil {
+		return 0, nil
+	}
 	w.p, w.n, w.err = p, 0, nil
 	err := w.raw.Write(w.try)
 	w.p = nil

@@ -31,7 +31,6 @@ func (w *writer) prepend(h header) error {
 	if len(w.control) > maxControl {
 		return errFlood
 	}
-	w.frames++
 	w.control = h.append(w.control)
 	return nil
 }

@@ -1,10 +1,12 @@
 package mux
 
+import "time"
+
 // eagerConn is a conn to which a few bytes can be written without waiting for the
 // peer, such as a *record.TLS.
 type eagerConn interface {
-	// CanWriteNow reports whether that is so at the moment.
-	CanWriteNow() bool
+	// BeginNow reports whether that is so at the moment. WriteNow must follow.
+	BeginNow() bool
 	// WriteNow sends p. What there is no room for is left to the next Write or Flush.
 	WriteNow(p []byte) (left bool, err error)
 	// Flush sends what is left, and waits as Write does.
@@ -15,18 +17,13 @@ type eagerConn interface {
 // better off with a goroutine that encrypts while it reads.
 const eagerMost = joinBelow
 
-const (
-	// alone is how many frames one exchange has to send at once: an open, and what
-	// is asked.
-	alone = 2
-	// calmSwaps is how many times in a row there have to be no more of them before
-	// Writes send by themselves again. Where many send, frames that share a record
-	// and a system call cost less than a goroutine that is woken.
-	calmSwaps = 8
-)
+// moment is how long nothing may have been sent for a Write to send by itself: longer
+// than Writes that follow each other take, and shorter than any exchange. Frames
+// that share a record and a system call cost less than a goroutine that is woken.
+const moment = 30 * time.Microsecond
 
 // sendSoon sees to it that what was just appended goes out: by the caller itself
-// where nobody is sending, it is little, and the conn need not be waited for. So an
+// where nobody has sent for a moment, it is little, and the conn need not be waited for. So an
 // exchange of small messages wakes no goroutine. w.mu is held, and released.
 func (w *writer) sendSoon() {
 	if !w.mayBeEager() {
@@ -49,7 +46,7 @@ func (w *writer) sendSoon() {
 	left, err := w.eager.WriteNow(all)
 
 	w.mu.Lock()
-	w.sending = false
+	w.sending, w.sent = false, time.Now()
 	w.left, w.broken = left, err
 	w.reuse(control)
 	others := w.pending() || err != nil || w.quiet != nil
@@ -62,6 +59,6 @@ func (w *writer) sendSoon() {
 // mayBeEager reports whether the caller, who has appended something, may send it.
 // w.mu is held.
 func (w *writer) mayBeEager() bool {
-	return w.eager != nil && w.crowd == 0 && w.err == nil && w.broken == nil && !w.sending && !w.left &&
-		len(w.control)+batchSize-w.room() <= eagerMost && w.eager.CanWriteNow()
+	return w.eager != nil && w.err == nil && w.broken == nil && !w.sending && !w.left &&
+		len(w.control)+batchSize-w.room() <= eagerMost && time.Since(w.sent) >= moment && w.eager.BeginNow()
 }

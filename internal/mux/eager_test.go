@@ -22,7 +22,7 @@ type nowConn struct {
 	writes int    // of Write and Flush
 }
 
-func (c *nowConn) CanWriteNow() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.back) == 0 }
+func (c *nowConn) BeginNow() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.back) == 0 }
 
 func (c *nowConn) WriteNow(p []byte) (left bool, err error) {
 	c.mu.Lock()
@@ -75,9 +75,6 @@ func eagerly(t *testing.T, f func(t *testing.T, p *pair, c *nowConn, near, far *
 		near, far := p.open(t)
 		settle()
 		c.set(false)
-		p.client.w.mu.Lock()
-		p.client.w.crowd = 0 // the opening and the first ping may have come together
-		p.client.w.mu.Unlock()
 		f(t, p, c, near, far)
 	})
 }
@@ -87,10 +84,12 @@ func eagerly(t *testing.T, f func(t *testing.T, p *pair, c *nowConn, near, far *
 func TestSmallWritesGoByThemselves(t *testing.T) {
 	eagerly(t, func(t *testing.T, p *pair, c *nowConn, near, far *Stream) {
 		near.Write([]byte("hello"))
+		settle()
 		near.Write(make([]byte, eagerMost-headerSize))
 		if nows, writes := c.set(false); nows != 2 || writes != 0 {
 			t.Errorf("%d writes by themselves, %d by the session", nows, writes)
 		}
+		settle()
 		near.Write(make([]byte, eagerMost))
 		settle()
 		if nows, writes := c.set(false); nows != 0 || writes != 1 {
@@ -169,36 +168,32 @@ func TestEagerWriteFails(t *testing.T) {
 	})
 }
 
-// TestCrowdsGather: where many frames come together they are left to gather, until
-// they have come one by one for a while.
-func TestCrowdsGather(t *testing.T) {
+// TestWritesInARowGather: Writes that follow each other leave together, whoever writes.
+// Behind a moment of silence one sends by itself again.
+func TestWritesInARowGather(t *testing.T) {
 	eagerly(t, func(t *testing.T, p *pair, c *nowConn, near, far *Stream) {
-		w := &p.client.w
-		sending := func(yes bool) {
-			w.mu.Lock()
-			w.sending = yes
-			w.mu.Unlock()
-			w.signal()
+		near.Write([]byte("x"))
+		if nows, _ := c.set(false); nows != 1 {
+			t.Fatalf("%d writes by themselves", nows)
 		}
-		sending(true) // as while somebody is at it
-		for range alone + 1 {
+		w := &p.client.w
+		w.mu.Lock()
+		w.sending = true // as while the session's goroutine is at it
+		w.mu.Unlock()
+		for range 100 {
 			near.Write([]byte("x"))
 		}
-		sending(false)
+		w.mu.Lock()
+		w.sending = false
+		w.mu.Unlock()
+		near.Write([]byte("x")) // no moment has passed
 		settle()
 		if nows, writes := c.set(false); nows != 0 || writes != 1 {
-			t.Errorf("a crowd: %d writes by themselves, %d by the session", nows, writes)
-		}
-		for range calmSwaps {
-			near.Write([]byte("x"))
-			settle()
-		}
-		if nows, writes := c.set(false); nows != 0 || writes != calmSwaps {
-			t.Errorf("behind it: %d writes by themselves, %d by the session", nows, writes)
+			t.Errorf("in a row: %d writes by themselves, %d by the session", nows, writes)
 		}
 		near.Write([]byte("x"))
 		if nows, _ := c.set(false); nows != 1 {
-			t.Error("Writes never send by themselves again")
+			t.Error("behind a moment of silence it does not send by itself")
 		}
 	})
 }

@@ -21,8 +21,7 @@ type writer struct {
 	queue   queue
 	relief  chan struct{} // see backlog
 	quiet   chan struct{} // see flush
-	frames  int           // appended since the last swap
-	crowd   int           // swaps until a Write may send by itself again; see take
+	sent    time.Time     // when somebody last did
 	sending bool          // somebody writes to the conn, or nobody may yet
 	left    bool          // the conn holds back something that has to be flushed
 	broken  error         // of a write that was not run's
@@ -67,7 +66,6 @@ func (w *writer) appendData(id uint32, p []byte) int {
 		return 0 // no splinters: a frame has its price
 	}
 	b := w.open()
-	w.frames++
 	*b = header{typ: typeData, id: id, length: uint32(n)}.append(*b)
 	*b = append(*b, p[:n]...)
 	return n
@@ -152,7 +150,6 @@ func (w *writer) finish(st *Stream, h header) {
 	st.finished = true
 	if w.err == nil {
 		b := w.open()
-		w.frames++
 		*b = h.append(*b)
 	}
 	w.sendSoon()
@@ -186,15 +183,8 @@ func (w *writer) pending() bool {
 	return w.left || len(w.control) > 0 || w.batch != nil
 }
 
-// take is the change that swap makes. Where several frames have come together by
-// themselves more will: for a while they are left to gather. w.mu is held.
+// take is the change that swap makes. w.mu is held.
 func (w *writer) take() (control []byte, batch *[]byte) {
-	if w.frames > alone {
-		w.crowd = calmSwaps
-	} else if w.crowd > 0 {
-		w.crowd--
-	}
-	w.frames = 0
 	control, w.control, w.spare = w.control, w.spare[:0], nil
 	batch, w.batch = w.batch, nil
 	w.relieve()
@@ -205,7 +195,7 @@ func (w *writer) take() (control []byte, batch *[]byte) {
 // done ends what swap has begun, and takes its control buffer back.
 func (w *writer) done(control []byte) {
 	w.mu.Lock()
-	w.sending = false
+	w.sending, w.sent = false, time.Now()
 	w.reuse(control)
 	w.mu.Unlock()
 }

@@ -79,21 +79,15 @@ func (h *held) writeNow(p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// canWriteNow reports whether the next write need not wait. TLS writes by itself, too,
-// to answer its peer.
-func (h *held) canWriteNow() bool {
+// beginNow has what is written from now on not wait. It reports false if it would have
+// to: TLS writes by itself, too, to answer its peer.
+func (h *held) beginNow() bool {
 	if h.eager == nil || !h.mu.TryLock() {
 		return false
 	}
 	defer h.mu.Unlock()
-	return h.n == 0
-}
-
-// beginNow has what is written from now on not wait.
-func (h *held) beginNow() {
-	h.mu.Lock()
-	h.now = true
-	h.mu.Unlock()
+	h.now = h.n == 0
+	return h.now
 }
 
 // endNow is the end of beginNow. It reports whether something was held back.

@@ -5,6 +5,7 @@ package record
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -30,7 +31,7 @@ func TestWriteNow(t *testing.T) {
 			piece := bytes.Repeat([]byte("0123456789abcdef"), maxPlain/16)
 			var sent []byte
 			for left, i := false, 1; !left; i++ {
-				if !x.CanWriteNow() {
+				if !x.BeginNow() {
 					t.Fatal("nobody writes, and nothing is left, and yet it could not")
 				}
 				p := piece[:1+i*997%len(piece)]
@@ -40,7 +41,7 @@ func TestWriteNow(t *testing.T) {
 				}
 				sent = append(sent, p...)
 			}
-			if x.CanWriteNow() {
+			if x.BeginNow() {
 				t.Error("with something left it claims that it need not wait")
 			}
 			result := make(chan []byte)
@@ -51,8 +52,8 @@ func TestWriteNow(t *testing.T) {
 			if err := next(x); err != nil {
 				t.Fatal(err)
 			}
-			if !x.CanWriteNow() || x.below.out.back != nil {
-				t.Error("something is left behind the next write")
+			if x.below.out.back != nil || !x.BeginNow() {
+				t.Fatal("something is left behind the next write")
 			}
 			if left, err := x.WriteNow([]byte("end")); left || err != nil {
 				t.Errorf("left %v, %v", left, err)
@@ -74,6 +75,9 @@ func TestWriteNowAndDeadline(t *testing.T) {
 	defer y.below.Close()
 	defer x.below.Close()
 	for left := false; !left; {
+		if !x.BeginNow() {
+			t.Fatal("it would have to wait")
+		}
 		var err error
 		if left, err = x.WriteNow(make([]byte, maxPlain)); err != nil {
 			t.Fatal(err)
@@ -85,6 +89,45 @@ func TestWriteNowAndDeadline(t *testing.T) {
 	}
 }
 
+// TestCloseWhileFlushing: Close does not wait for a peer that takes nothing, neither of a
+// Flush that waits for it nor of one to come.
+func TestCloseWhileFlushing(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		leak.Check(t)
+		a, b := sockets(t, "tcp")
+		x, y := over(t, a, b, tls.VersionTLS13)
+		for left := false; !left; {
+			if !x.BeginNow() {
+				t.Fatal("it would have to wait")
+			}
+			var err error
+			if left, err = x.WriteNow(make([]byte, maxPlain)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		flushed := make(chan error, 1)
+		if !late {
+			go func() { flushed <- x.Flush() }()
+			for !x.flushing.Load() {
+			}
+			for x.below.out.mu.TryLock() {
+				x.below.out.mu.Unlock() // it does not wait yet
+			}
+		}
+		closed := make(chan struct{})
+		go func() { x.Close(); close(closed) }()
+		if late {
+			<-closed
+			flushed <- x.Flush()
+		}
+		if err := <-flushed; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("late %v: Flush ended with %v, want %v", late, err, net.ErrClosed)
+		}
+		<-closed
+		y.below.Close()
+	}
+}
+
 // TestCannotWriteNow: what is no socket has to be waited for, and a socket while
 // another write waits for it.
 func TestCannotWriteNow(t *testing.T) {
@@ -93,14 +136,14 @@ func TestCannotWriteNow(t *testing.T) {
 	x, y := over(t, a, b, tls.VersionTLS13)
 	defer x.below.Close()
 	defer y.below.Close()
-	if x.CanWriteNow() {
+	if x.BeginNow() {
 		t.Error("a pipe could be written without waiting")
 	}
 	c, d := sockets(t, "tcp")
 	x, y = over(t, c, d, tls.VersionTLS13)
 	defer y.below.Close()
 	x.below.out.mu.Lock() // as a write below does that waits
-	can := x.CanWriteNow()
+	can := x.BeginNow()
 	x.below.out.mu.Unlock()
 	if can {
 		t.Error("beside another write it claims that it need not wait")

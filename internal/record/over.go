@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // maxPlain is the most that one TLS record carries.
@@ -14,6 +15,8 @@ type TLS struct {
 	*tls.Conn
 	below *Conn
 	mu    sync.Mutex // one Write at a time, for what is held back is that of one
+
+	flushing, closed atomic.Bool
 }
 
 // Over returns conn, whose handshake is done, as one that joins its records, or
@@ -49,18 +52,17 @@ func (t *TLS) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// CanWriteNow reports whether WriteNow can do without waiting: whether the conn below
-// is a socket that nobody is writing to at the moment.
-func (t *TLS) CanWriteNow() bool { return t.below.out.canWriteNow() }
+// BeginNow has what is written from now on not wait, until WriteNow has returned,
+// which must follow. It reports false, and does nothing, where that cannot be: on what
+// is no socket, while somebody writes to it, and while something is left.
+func (t *TLS) BeginNow() bool { return t.below.out.beginNow() }
 
-// WriteNow sends p, which fits into one record, without waiting for the peer. What
-// the socket has no room for is held back, and left is true: it goes out with the
-// next Write or Flush, one of which has to follow before the next WriteNow. Beside
-// another Write it waits for that.
+// WriteNow sends p, which fits into one record, behind BeginNow, beside no other Write.
+// What the socket has no room for is held back, and left is true: it goes out with the
+// next Write or Flush.
 func (t *TLS) WriteNow(p []byte) (left bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.below.out.beginNow()
 	_, err = t.Conn.Write(p)
 	return t.below.out.endNow(), err
 }
@@ -69,7 +71,22 @@ func (t *TLS) WriteNow(p []byte) (left bool, err error) {
 func (t *TLS) Flush() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.flushing.Store(true)
+	defer t.flushing.Store(false)
+	if t.closed.Load() {
+		return net.ErrClosed
+	}
 	return t.below.out.flushAll(t.below.Conn)
+}
+
+// Close closes the connection. TLS says goodbye, unless it would have to wait for a
+// Write or a Flush that waits itself.
+func (t *TLS) Close() error {
+	t.closed.Store(true)
+	if t.flushing.Load() {
+		t.below.Conn.Close() // TLS knows of Writes only
+	}
+	return t.Conn.Close()
 }
 
 // CloseWrite says goodbye behind the Write in progress.

@@ -199,11 +199,14 @@ func TestWriteWakes(t *testing.T) {
 						sent.Add(1)
 					}
 				}()
-				for before := int64(-1); before != sent.Load() || x.below.out.mu.TryLock(); {
-					if before == sent.Load() {
+				for before := int64(-1); ; {
+					now := sent.Load()
+					if x.below.out.mu.TryLock() {
 						x.below.out.mu.Unlock() // it is not in a write below: it has not blocked yet
+					} else if now == before {
+						break
 					}
-					before = sent.Load()
+					before = now
 				}
 				end.do(x)
 				if err := <-wrote; !errors.Is(err, end.want) && !(kind == "pipe" && errors.Is(err, io.ErrClosedPipe)) {

@@ -22,8 +22,8 @@ type TryWriter interface {
 }
 
 // tryMost is the most that whoever brings bytes writes out by itself: more is worth
-// a goroutine, and would keep the link's other connections waiting.
-const tryMost = 4 << 10
+// a goroutine, and so is a full chunk, which another follows.
+const tryMost = smallChunk - 1
 
 // delivery hands the bytes of a Buffer out as they come. While none are there it
 // is nobody's work.
@@ -43,7 +43,9 @@ type delivery struct {
 // workers while there are bytes and on none while there are not. It replaces
 // Read and WriteNext, which nobody may call until to.Ended has been called; then
 // somebody may again, or Deliver. Where to is a TryWriter, whoever appends a few
-// bytes writes them by itself as far as that needs no waiting, and calls to.Took.
+// bytes writes them by itself as far as that needs no waiting, and calls to.Took. It
+// does so only when the workers have had nothing to do for a moment: who brings bytes
+// brings those of others too, and bytes that follow each other leave together.
 func (b *Buffer) Deliver(to Recipient, workers *Workers) {
 	workers.enter()
 	b.mu.Lock()
@@ -94,20 +96,21 @@ func (d *delivery) tried() bool {
 	if v == nil {
 		return false
 	}
+	size := v.size
 	taken, err := v.try(d.try)
-	if taken < v.size && err == nil {
+	if taken < size && err == nil {
 		d.left = v
 		return false
 	}
 	d.b.release(v)
-	d.to.Took(taken)
+	d.to.Took(size)
 	d.err = err
 	return err == nil && d.rest()
 }
 
 // few takes the unread bytes out if there is nothing but a few of them to see to.
 func (d *delivery) few() *vector {
-	if d.try == nil || d.b.Deadline.Passed() {
+	if d.try == nil || d.b.Deadline.Passed() || !d.workers.rested() {
 		return nil
 	}
 	d.b.mu.Lock()
@@ -157,6 +160,9 @@ func (d *delivery) rest() bool {
 	d.b.mu.Lock()
 	defer d.b.mu.Unlock()
 	d.running = d.b.hasNews()
+	if !d.running {
+		d.workers.rest()
+	}
 	return !d.running
 }
 

@@ -55,6 +55,7 @@ func TestTryTakesAll(t *testing.T) {
 	e := &eager{room: 1 << 20}
 	trying(t, e, func(b *Buffer, started func() int) {
 		put(b, []byte("one "), 4)
+		time.Sleep(moment)
 		b.AppendOwned([]byte("two"), func() {})
 		if e.String() != "one two" || e.took != 7 || e.tries != 2 {
 			t.Errorf("%q after %d tries, %d taken", e.String(), e.tries, e.took)
@@ -93,6 +94,7 @@ func TestTryLeavesTheRest(t *testing.T) {
 				t.Errorf("room %d: %d bytes, or others, and %d taken, of %d", room, e.Len(), e.took, len(want))
 			}
 			e.room = 3
+			time.Sleep(moment)
 			put(b, []byte("end"), 3)
 			if e.tries != 2 {
 				t.Error("nobody tries again when all is written")
@@ -118,6 +120,42 @@ func TestTryNotMuch(t *testing.T) {
 	})
 }
 
+// TestTriesHaveRests: bytes that follow each other are left to a goroutine, of whichever
+// Buffer they are: whoever brings them has those of others to bring, too.
+func TestTriesHaveRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w Workers
+		busy, other := &eager{room: 1 << 20}, &eager{room: 1 << 20}
+		of := map[*eager]*Buffer{busy: NewBuffer(), other: NewBuffer()}
+		for e, b := range of {
+			b.Deliver(e, &w)
+		}
+		for range 100 {
+			put(of[busy], []byte("x"), 1)
+			time.Sleep(moment / 2)
+		}
+		put(of[other], []byte("x"), 1)
+		synctest.Wait()
+		if busy.tries != 1 || other.tries != 0 {
+			t.Errorf("%d and %d tries, want one for the first", busy.tries, other.tries)
+		}
+		if busy.Len() != 100 || other.Len() != 1 {
+			t.Errorf("%d and %d bytes were delivered", busy.Len(), other.Len())
+		}
+		time.Sleep(moment)
+		put(of[other], []byte("x"), 1)
+		if other.tries != 1 {
+			t.Error("nobody tries behind a rest")
+		}
+		for _, b := range of {
+			b.End(io.EOF)
+		}
+		synctest.Wait()
+		w.Stop()
+		w.Wait()
+	})
+}
+
 // TestTryFails: an error of a try ends the delivery as one of a write does, on
 // another goroutine than that of whoever appends.
 func TestTryFails(t *testing.T) {
@@ -127,8 +165,8 @@ func TestTryFails(t *testing.T) {
 		put(b, []byte("dropped"), 7)
 		put(b, []byte("kept"), 4)
 	})
-	if e.ends[0] != broken || e.tries != 1 {
-		t.Errorf("ended with %v after %d tries", e.ends[0], e.tries)
+	if e.ends[0] != broken || e.tries != 1 || e.took != 7 {
+		t.Errorf("ended with %v after %d tries, %d bytes taken", e.ends[0], e.tries, e.took)
 	}
 }
 
