@@ -69,7 +69,8 @@ func (p connectProtocol) connect(ctx context.Context, conn net.Conn, target stri
 	return func() {
 		defer down()
 		defer done()
-		relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn) })
+		written := time.Now()
+		relay.PipeAfter(withEarly(conn, early), far, func() { awaitTaken(conn, written) })
 	}
 }
 

@@ -14,14 +14,19 @@ const (
 	// what was sent on a unix socket and not been read yet.
 	soMeminfo = 55
 	wmemAlloc = 2
+	// A read that has emptied the socket looks once more for bytes before it returns.
+	// It is given lookTime for that, but none when it had lateTime to read.
+	lookTime = 50 * time.Microsecond
+	lateTime = 300 * time.Microsecond
 )
 
-// awaitTaken waits, for a bounded time, until the client has read its answer.
+// awaitTaken waits, for a bounded time, until the client has read its answer, which was
+// written at that time.
 // Where the next bytes get into the same read, kube-apiserver's client takes them
 // for a broken answer. TLS keeps the two apart by itself; for a unix socket this
 // does. Called when there are such bytes, and so, where the client speaks first,
 // long after it has read.
-func awaitTaken(conn net.Conn) {
+func awaitTaken(conn net.Conn, written time.Time) {
 	c, ok := conn.(*net.UnixConn)
 	if !ok {
 		return
@@ -30,6 +35,10 @@ func awaitTaken(conn net.Conn) {
 	if err != nil {
 		return
 	}
+	if taken(raw) && time.Since(written) >= lateTime {
+		return
+	}
+	defer time.Sleep(lookTime)
 	// Mostly the client is about to read, and sleeping would take longer.
 	for range 20 {
 		if taken(raw) {

@@ -2,7 +2,10 @@
 
 package konnectivity
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // awaitTaken does nothing: elsewhere there is no way to know.
-func awaitTaken(net.Conn) {}
+func awaitTaken(net.Conn, time.Time) {}
