@@ -77,8 +77,8 @@
 // and [TunnelInfo] shows which it has become.
 //
 // What upstream's protocol cannot give, no end can mend. Its connections have no
-// CloseWrite. One whose reader takes nothing for a second while others wait behind
-// it is reset alone; several at a time share that second, and where one after the
+// CloseWrite. Behind our server and upstream's agent, one whose reader takes nothing for a
+// second while others wait behind it is reset alone; several at a time share that second, and where one after the
 // other gets stuck it shrinks, for a while, to a part in 32.
 //
 // # Credentials

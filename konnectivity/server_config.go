@@ -80,8 +80,8 @@ type ServerConfig struct {
 	// newest. Zero means 128.
 	MaxHandshakes int
 
-	// MemoryPerAgent bounds what one agent's connections may hold in receive
-	// windows, in bytes. Zero means 64 MiB.
+	// MemoryPerAgent bounds what the connections of each of an agent's tunnels may
+	// hold in receive windows, in bytes. Zero means 64 MiB.
 	MemoryPerAgent int
 
 	// Log gets agents coming, going and being refused. Nil is silent.
