@@ -60,8 +60,11 @@ func (d *Dialer) join() (*client, *attempt, error) {
 		}
 		d.start()
 	}
-	d.attempt.waiters++
-	return nil, d.attempt, nil
+	a := d.attempt
+	if a.waiters++; a.waiters == 1 && a.turn != nil {
+		a.turn.wanted()
+	}
+	return nil, a, nil
 }
 
 // start begins an attempt. d.mu is held.
@@ -81,10 +84,19 @@ func (d *Dialer) start() {
 func (d *Dialer) leave(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.waiters--; a.waiters > 0 || a.turn != nil && a.turn.linger() {
+	if a.waiters--; a.waiters > 0 || a.turn != nil && a.turn.linger(func() { d.giveWay(a) }) {
 		return
 	}
 	d.abandon(a)
+}
+
+// giveWay ends a if nobody waits for it: its turn is wanted.
+func (d *Dialer) giveWay(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a.waiters == 0 {
+		d.abandon(a)
+	}
 }
 
 // abandon ends a: who comes now wants one that is not being given up. d.mu is held.
@@ -121,7 +133,10 @@ func (d *Dialer) try(a *attempt) {
 type admission interface {
 	done()
 	// linger reports whether the handshake may go on now that nobody waits for it.
-	linger() bool
+	// giveUp ends it, when its turn is wanted.
+	linger(giveUp func()) bool
+	// wanted says that somebody waits for it again.
+	wanted()
 }
 
 // admitted waits for a turn.
@@ -145,7 +160,9 @@ func (f byCaller) done() {
 	}
 }
 
-func (byCaller) linger() bool { return true }
+func (byCaller) linger(func()) bool { return true }
+
+func (byCaller) wanted() {}
 
 // drop forgets a. d.mu is not held.
 func (d *Dialer) drop(a *attempt) {
