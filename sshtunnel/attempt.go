@@ -54,17 +54,17 @@ func (d *Dialer) join() (*client, *attempt, error) {
 	if d.client != nil {
 		return d.client, nil, nil
 	}
+	if a := d.attempt; a != nil && a.waiters == 0 && a.turn != nil && !a.turn.resume() {
+		d.abandon(a)
+	}
 	if d.attempt == nil {
 		if err := d.waiting(time.Now()); err != nil {
 			return nil, nil, err
 		}
 		d.start()
 	}
-	a := d.attempt
-	if a.waiters++; a.waiters == 1 && a.turn != nil {
-		a.turn.wanted()
-	}
-	return nil, a, nil
+	d.attempt.waiters++
+	return nil, d.attempt, nil
 }
 
 // start begins an attempt. d.mu is held.
@@ -80,21 +80,15 @@ func (d *Dialer) start() {
 
 // leave gives up waiting for a. Without anybody who waits a handshake goes on, or
 // callers that have less time than a slow server takes would never get to it: the
-// next one finds a client, or the handshake under way. It has a bound of its own.
+// next one finds a client, or the handshake under way. It has a bound of its own, and
+// gives way where another one's turn depends on it.
 func (d *Dialer) leave(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.waiters--; a.waiters > 0 || a.turn != nil && a.turn.linger(func() { d.giveWay(a) }) {
+	if a.waiters--; a.waiters > 0 {
 		return
 	}
-	d.abandon(a)
-}
-
-// giveWay ends a if nobody waits for it: its turn is wanted.
-func (d *Dialer) giveWay(a *attempt) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if a.waiters == 0 {
+	if a.turn == nil || !a.turn.linger(func() { a.give(errUnwanted) }) {
 		d.abandon(a)
 	}
 }
@@ -132,11 +126,12 @@ func (d *Dialer) try(a *attempt) {
 // admission is a handshake's turn.
 type admission interface {
 	done()
-	// linger reports whether the handshake may go on now that nobody waits for it.
-	// giveUp ends it, when its turn is wanted.
-	linger(giveUp func()) bool
-	// wanted says that somebody waits for it again.
-	wanted()
+	// linger reports whether the handshake may go on now that nobody waits for it. If
+	// so, give may still be called, by whoever wants its turn.
+	linger(give func()) bool
+	// resume is for somebody who wants to wait for it now. It reports whether the
+	// handshake still goes on: false when give has been called.
+	resume() bool
 }
 
 // admitted waits for a turn.
@@ -161,8 +156,7 @@ func (f byCaller) done() {
 }
 
 func (byCaller) linger(func()) bool { return true }
-
-func (byCaller) wanted() {}
+func (byCaller) resume() bool       { return true }
 
 // drop forgets a. d.mu is not held.
 func (d *Dialer) drop(a *attempt) {

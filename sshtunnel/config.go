@@ -52,8 +52,9 @@ type Config struct {
 
 	// HandshakeTimeout bounds connecting to the server, from Via's dial through
 	// authentication. It goes on that long also when all dials that waited for it
-	// have given up, for those that come after. Zero means DefaultHandshakeTimeout;
-	// negative is an error, for it cannot be switched off.
+	// have given up, for those that come after; in a Pool, only as long as no other
+	// dial needs its turn. Zero means DefaultHandshakeTimeout; negative is an error,
+	// for it cannot be switched off.
 	HandshakeTimeout time.Duration
 	// DialTimeout bounds each dial from first to last, with the handshake where
 	// one is needed. Zero means dialer.DefaultTimeout, negative no bound but the

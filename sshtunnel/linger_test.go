@@ -168,7 +168,7 @@ func TestPoolBoundsLingering(t *testing.T) {
 					impatient(t, p, host)
 				}()
 			}
-			// Two of those before linger, so two of these wait in vain for a turn.
+			// Two of those before linger, and give way to two of these.
 			if n := settled(p.Status).Handshakes; n != 4 {
 				t.Errorf("round %d: %d handshakes with dials that wait, want 4", round, n)
 			}

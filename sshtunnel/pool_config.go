@@ -42,7 +42,8 @@ type PoolConfig struct {
 	// once; further dials wait, within their bounds. Servers that failed last time
 	// get at most half of it (one, where it is 1), so that many dead nodes do not
 	// keep the others waiting. The same half is for handshakes that no dial waits
-	// for any more; where it is taken they are given up. Zero means
+	// for any more; where it is taken they are given up, and where a dial wants a
+	// turn and there is none, the one that was left first is. Zero means
 	// DefaultMaxHandshakes, negative is an error.
 	MaxHandshakes int
 	// MaxNodes bounds the nodes of a list: a longer one is refused like an empty

@@ -45,7 +45,7 @@ func (p *poolNode) node() *Node { return p.keys.node.Load() }
 
 // admit is asked before each handshake.
 func (p *poolNode) admit(ctx context.Context) (admission, error) {
-	t, err := p.turns.take(ctx, p.failed.Load())
+	t, err := p.turns.take(ctx, &p.failed)
 	if err != nil {
 		return nil, err // not a nil *turn in an interface
 	}

@@ -42,7 +42,7 @@ func (p *Pool) Status() PoolStatus {
 	defer p.mu.Unlock()
 	s := PoolStatus{
 		Nodes: p.list.Len(), NodesErr: p.stale, NodesSince: p.since,
-		Clients: len(p.nodes) + len(p.leaving), Gone: len(p.leaving), Handshakes: p.turns.taken(),
+		Clients: len(p.nodes) + len(p.leaving), Gone: len(p.leaving), Handshakes: p.turns.handshakes(),
 	}
 	if p.fallback != nil {
 		s.Clients++

@@ -5,136 +5,119 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sallyport/sallyport/dialer"
 )
 
 // turns bounds the handshakes of a [Pool] that go on at once. Servers that failed
 // last time, the suspects, share half of the turns, so that they cannot take all; so
-// do handshakes that nobody waits for any more, which give way to any that somebody
-// does.
+// do handshakes that nobody waits for any more. Those go on only as long as no dial
+// wants their turn.
 type turns struct {
-	all, suspects chan struct{}
+	limit, half int
 
 	mu        sync.Mutex
-	waiting   int     // for a turn of either kind
-	lingering []*turn // that nobody waits for, the oldest first
+	taken     int
+	suspects  int       // of those taken
+	ending    int       // of those, the turns that have been made to give way
+	waiting   []*inLine // who came first is first
+	lingering []*turn   // who was left first is first
 }
 
-func newTurns(n int) *turns {
-	return &turns{all: make(chan struct{}, n), suspects: make(chan struct{}, max(n/2, 1))}
+// inLine is a handshake that waits for its turn.
+type inLine struct {
+	turn *turn
+	come chan struct{} // closed when it has it
 }
 
-// take waits for a turn.
-func (t *turns) take(ctx context.Context, suspect bool) (*turn, error) {
-	if suspect {
-		if err := t.await(ctx, t.suspects); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.await(ctx, t.all); err != nil {
-		if suspect {
-			<-t.suspects
-		}
-		return nil, err
-	}
-	return &turn{of: t, suspect: suspect}, nil
-}
+func newTurns(n int) *turns { return &turns{limit: n, half: max(n/2, 1)} }
 
-// turn is that of one handshake.
-type turn struct {
-	of *turns
-
-	mu      sync.Mutex
-	suspect bool // it has one of the suspects' turns, too
-	over    bool
-
-	giveUp func() // ends the handshake if nobody waits for it; guarded by of.mu
-}
-
-// linger has a handshake that nobody waits for share the suspects' turns: it may go
-// on, but not while others are kept waiting for a turn. giveUp is called, without
-// locks held, when somebody is later.
-func (t *turn) linger(giveUp func()) bool {
-	t.of.mu.Lock()
-	defer t.of.mu.Unlock()
-	if t.of.waiting > 0 || !t.share() {
-		return false
-	}
-	t.giveUp = giveUp
-	t.of.lingering = append(t.of.lingering, t)
-	return true
-}
-
-// share takes one of the suspects' turns, unless it has one.
-func (t *turn) share() bool {
+// take waits for a turn for a server that may have failed last time. A handshake that
+// nobody waits for gives way where none is free.
+func (t *turns) take(ctx context.Context, failed *atomic.Bool) (*turn, error) {
+	w := &inLine{turn: &turn{of: t, failed: failed, suspect: failed.Load()}, come: make(chan struct{})}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.suspect || t.over {
-		return true
-	}
-	select {
-	case t.of.suspects <- struct{}{}:
-		t.suspect = true
-	default:
-	}
-	return t.suspect
-}
-
-// wanted says that somebody waits for the handshake again.
-func (t *turn) wanted() {
-	t.of.mu.Lock()
-	defer t.of.mu.Unlock()
-	t.of.lingering = slices.DeleteFunc(t.of.lingering, func(other *turn) bool { return other == t })
-}
-
-// done gives the turn back.
-func (t *turn) done() {
-	t.wanted() // not by anybody, but it need not give way any more
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.over = true
-	<-t.of.all
-	if t.suspect {
-		<-t.of.suspects
-	}
-}
-
-func (t *turns) await(ctx context.Context, turn chan struct{}) error {
-	select {
-	case turn <- struct{}{}:
-		return nil
-	default:
-	}
-	defer t.makeRoom()()
-	select {
-	case turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for one of %d handshakes to end: %w", cap(turn), dialer.CauseOf(ctx, ctx.Err()))
-	}
-}
-
-// makeRoom has the oldest handshake that nobody waits for give way to the caller, who
-// waits until it calls the function that is returned. Each has a turn of both kinds.
-func (t *turns) makeRoom() (waited func()) {
-	t.mu.Lock()
-	t.waiting++
-	var giveUp func()
-	if len(t.lingering) > 0 {
-		giveUp = t.lingering[0].giveUp
-		t.lingering = t.lingering[1:]
-	}
+	t.waiting = append(t.waiting, w)
+	t.grant()
+	t.makeRoom()
 	t.mu.Unlock()
-	if giveUp != nil {
-		giveUp()
-	}
-	return func() {
-		t.mu.Lock()
-		t.waiting--
-		t.mu.Unlock()
+	select {
+	case <-w.come:
+		return w.turn, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for one of %d handshakes to end: %w", t.leave(w), dialer.CauseOf(ctx, ctx.Err()))
 	}
 }
 
-// taken is how many handshakes go on.
-func (t *turns) taken() int { return len(t.all) }
+// leave takes w out of the line, or gives back the turn that has just come. It returns
+// how many turns w could have had one of.
+func (t *turns) leave(w *inLine) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.waiting, w); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	} else {
+		t.free(w.turn)
+	}
+	if w.turn.suspect && t.suspects >= t.half {
+		return t.half
+	}
+	return t.limit
+}
+
+// grant gives the turns that are free to those who wait for them. t.mu is held.
+func (t *turns) grant() {
+	t.waiting = slices.DeleteFunc(t.waiting, func(w *inLine) bool {
+		if t.taken >= t.limit || w.turn.suspect && t.suspects >= t.half {
+			return false
+		}
+		t.taken++
+		if w.turn.suspect {
+			t.suspects++
+		}
+		w.turn.begun = time.Now()
+		close(w.come)
+		return true
+	})
+}
+
+// makeRoom has a handshake that lingers give way to each one that waits. Whichever
+// kind of turn that is for, the one that lingers has it. t.mu is held.
+func (t *turns) makeRoom() {
+	for len(t.waiting) > t.ending && len(t.lingering) > 0 {
+		oldest := t.lingering[0]
+		t.lingering = slices.Delete(t.lingering, 0, 1)
+		t.ending++
+		oldest.giveWay()
+	}
+}
+
+// free takes the turn of l back. t.mu is held.
+func (t *turns) free(l *turn) {
+	l.over = true
+	t.taken--
+	if l.suspect {
+		t.suspects--
+	}
+	if l.ending {
+		t.ending--
+	}
+	t.unlinger(l)
+	t.grant()
+}
+
+// unlinger forgets l, which may have lingered. t.mu is held.
+func (t *turns) unlinger(l *turn) {
+	if i := slices.Index(t.lingering, l); i >= 0 {
+		t.lingering = slices.Delete(t.lingering, i, i+1)
+	}
+}
+
+// handshakes is how many go on.
+func (t *turns) handshakes() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken
+}

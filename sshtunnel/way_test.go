@@ -165,6 +165,42 @@ func TestDeniedWayIsLeftAlone(t *testing.T) {
 	})
 }
 
+// ownError is a caller's.
+type ownError struct{ code int }
+
+func (e *ownError) Error() string { return "the caller's own" }
+
+// TestWayKeepsTheCause: what is hidden of a way that is forbidden or given up is that
+// it was, and nothing else of its error.
+func TestWayKeepsTheCause(t *testing.T) {
+	sentinel := errors.New("a sentinel")
+	hidden := []error{dialer.ErrDenied, syscall.EACCES, syscall.EPERM, context.Canceled}
+	for _, kind := range append(hidden, &dialer.RemoteError{Kind: dialer.Denied}) {
+		t.Run(kind.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoad(t, func(c *sshtunnel.Config) {
+					c.Via = dialer.Func(func(context.Context, string, string) (net.Conn, error) {
+						return nil, fmt.Errorf("%w, %w: %w", sentinel, &ownError{7}, kind)
+					})
+				})
+				err := refusedDial(t, r.last, "tcp", anywhere)
+				if own, ok := errors.AsType[*ownError](err); !ok || own.code != 7 || !errors.Is(err, sentinel) || !errors.Is(err, own) {
+					t.Errorf("%v does not carry the caller's errors", err)
+				}
+				for _, not := range hidden {
+					if errors.Is(err, not) {
+						t.Errorf("%v passes for %v", err, not)
+					}
+				}
+				if k := dialer.KindOf(err); k != dialer.Other {
+					t.Errorf("the kind is %v", k)
+				}
+				checkFailover(t, r.last, false)
+			})
+		})
+	}
+}
+
 // noKeys are host keys that cannot be had.
 type noKeys struct{ err error }
 
