@@ -160,6 +160,7 @@ func TestFloodingTargetCostsLittle(t *testing.T) {
 		b, s := memoryPair()
 		done := start(near, b)
 		far.Close()
+		synctest.Wait() // its going is known before the flood
 		begin := time.Now()
 		const most = ignoreFreely + 64<<10*int(lingerTime/ignorePause) + 1<<20 // of buffers
 		var taken int
