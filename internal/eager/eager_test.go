@@ -7,35 +7,19 @@ import (
 	"errors"
 	"io"
 	"net"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/internal/testkit"
 )
 
 // sockets returns both ends of a socket of that network.
 func sockets(t *testing.T, network string) (near, far net.Conn) {
 	t.Helper()
 	leak.Check(t)
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		address = filepath.Join(t.TempDir(), "s")
-	}
-	ln, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if near, err = net.Dial(network, ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if far, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
+	return testkit.Sockets(t, network)
 }
 
 // TestFull: a socket takes what it has room for, nothing when it has none, and goes

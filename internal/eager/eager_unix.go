@@ -51,13 +51,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	case err != nil || w.err == syscall.EAGAIN:
 		return 0, nil
 	case w.err != nil:
-		return 0, &net.OpError{
-			Op:     "write",
-			Net:    w.conn.LocalAddr().Network(),
-			Source: w.conn.LocalAddr(),
-			Addr:   w.conn.RemoteAddr(),
-			Err:    os.NewSyscallError("write", w.err),
-		}
+		return 0, OpError("write", w.conn, os.NewSyscallError("write", w.err))
 	}
 	return w.n, nil
 }

@@ -13,9 +13,9 @@ const batchSize = 4 * (headerSize + maxPayload)
 // batches recycles batch buffers; an idle session holds none.
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, batchSize+4<<10); return &b }}
 
-// recycle takes back a batch that has been sent.
+// recycle takes back a batch that has been sent, or none.
 func recycle(b *[]byte) {
-	if cap(*b) > 2*batchSize {
+	if b == nil || cap(*b) > 2*batchSize {
 		return // one odd burst must not keep its memory for ever
 	}
 	*b = (*b)[:0]
@@ -26,21 +26,26 @@ func recycle(b *[]byte) {
 // before it rather than written on its own: a copy is cheaper than a TLS record.
 const joinBelow = 4 << 10
 
-func send(conn net.Conn, control []byte, batch *[]byte) error {
-	if batch == nil {
-		_, err := conn.Write(control)
+func send(conn net.Conn, control []byte, batch *[]byte) (err error) {
+	defer recycle(batch)
+	if batch == nil || len(control) == 0 || len(*batch) <= joinBelow {
+		_, err = conn.Write(join(control, batch))
 		return err
 	}
-	defer recycle(batch)
-	if len(control) > 0 {
-		if len(*batch) <= joinBelow {
-			_, err := conn.Write(append(control, *batch...))
-			return err
-		}
-		if _, err := conn.Write(control); err != nil {
-			return err
-		}
+	if _, err = conn.Write(control); err == nil {
+		_, err = conn.Write(*batch)
 	}
-	_, err := conn.Write(*batch)
 	return err
+}
+
+// join returns the batch behind the control frames, with a copy only where there are
+// both.
+func join(control []byte, batch *[]byte) []byte {
+	switch {
+	case batch == nil:
+		return control
+	case len(control) == 0:
+		return *batch
+	}
+	return append(control, *batch...)
 }

@@ -1,7 +1,5 @@
 package mux
 
-import "time"
-
 // eagerConn is a conn to which a few bytes can be written without waiting for the
 // peer, such as a *record.TLS.
 type eagerConn interface {
@@ -17,14 +15,9 @@ type eagerConn interface {
 // better off with a goroutine that encrypts while it reads.
 const eagerMost = joinBelow
 
-// moment is how long nothing may have been sent for a Write to send by itself: longer
-// than Writes that follow each other take, and shorter than any exchange. Frames
-// that share a record and a system call cost less than a goroutine that is woken.
-const moment = 30 * time.Microsecond
-
 // sendSoon sees to it that what was just appended goes out: by the caller itself
-// where nobody has sent for a moment, it is little, and the conn need not be waited for. So an
-// exchange of small messages wakes no goroutine. w.mu is held, and released.
+// where nobody has sent for a moment, it is little, and the conn need not be waited
+// for. So an exchange of small messages wakes no goroutine. w.mu is held, and released.
 func (w *writer) sendSoon() {
 	if !w.mayBeEager() {
 		w.mu.Unlock()
@@ -34,21 +27,16 @@ func (w *writer) sendSoon() {
 	w.sending = true
 	control, batch := w.take()
 	w.mu.Unlock()
-	all := control
-	if batch != nil {
-		all = *batch
-		if len(control) > 0 {
-			control = append(control, all...)
-			all = control
-		}
-		defer recycle(batch)
-	}
+	all := join(control, batch)
 	left, err := w.eager.WriteNow(all)
+	recycle(batch)
+	if len(control) > 0 {
+		control = all // it may have grown
+	}
 
 	w.mu.Lock()
-	w.sending, w.sent = false, time.Now()
+	w.sent(control)
 	w.left, w.broken = left, err
-	w.reuse(control)
 	others := w.pending() || err != nil || w.quiet != nil
 	w.mu.Unlock()
 	if others {
@@ -60,5 +48,5 @@ func (w *writer) sendSoon() {
 // w.mu is held.
 func (w *writer) mayBeEager() bool {
 	return w.eager != nil && w.err == nil && w.broken == nil && !w.sending && !w.left &&
-		len(w.control)+batchSize-w.room() <= eagerMost && time.Since(w.sent) >= moment && w.eager.BeginNow()
+		len(w.control)+batchSize-w.room() <= eagerMost && w.pause.Over() && w.eager.BeginNow()
 }

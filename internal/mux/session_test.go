@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/internal/testkit"
 )
 
 // pair is two sessions over one conn, the client's streams arriving on accepted.
@@ -43,29 +44,7 @@ func newPair(t testing.TB, a, b net.Conn, tune func(client, server *Config)) *pa
 
 func tcpPair(t testing.TB) (net.Conn, net.Conn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	type res struct {
-		c   net.Conn
-		err error
-	}
-	ch := make(chan res, 1)
-	go func() {
-		c, err := ln.Accept()
-		ch <- res{c, err}
-	}()
-	a, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := <-ch
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	return a, r.c
+	return testkit.Sockets(t, "tcp")
 }
 
 func (p *pair) open(t testing.TB) (*Stream, *Stream) {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sallyport/sallyport/internal/streamconn"
 )
 
 // writer collects frames into batches. Streams append to the batch while there
@@ -19,13 +21,13 @@ type writer struct {
 	control []byte  // frames that overtake: pings, windows, opens, answers
 	spare   []byte  // the control buffer not in use
 	queue   queue
-	relief  chan struct{} // see backlog
-	quiet   chan struct{} // see flush
-	sent    time.Time     // when somebody last did
-	sending bool          // somebody writes to the conn, or nobody may yet
-	left    bool          // the conn holds back something that has to be flushed
-	broken  error         // of a write that was not run's
-	since   atomic.Int64  // when that began, in Unix nanoseconds; 0 while none is
+	relief  chan struct{}    // see backlog
+	quiet   chan struct{}    // see flush
+	pause   streamconn.Pause // since somebody last sent
+	sending bool             // somebody writes to the conn, or nobody may yet
+	left    bool             // the conn holds back something that has to be flushed
+	broken  error            // of a write that was not run's
+	since   atomic.Int64     // when that began, in Unix nanoseconds; 0 while none is
 	err     error
 	wake    chan struct{}
 }
@@ -195,13 +197,15 @@ func (w *writer) take() (control []byte, batch *[]byte) {
 // done ends what swap has begun, and takes its control buffer back.
 func (w *writer) done(control []byte) {
 	w.mu.Lock()
-	w.sending, w.sent = false, time.Now()
-	w.reuse(control)
+	w.sent(control)
 	w.mu.Unlock()
 }
 
-// reuse keeps a control buffer that has been sent. w.mu is held.
-func (w *writer) reuse(control []byte) {
+// sent notes that nobody is sending any more, and keeps the control buffer that has
+// been sent. w.mu is held.
+func (w *writer) sent(control []byte) {
+	w.sending = false
+	w.pause.Begin()
 	if cap(control) <= 4<<10 { // one burst of opens must not keep its memory
 		w.spare = control[:0]
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/sallyport/sallyport/internal/eager"
 )
 
 // newSource returns nil for what is not a stream socket.
@@ -107,12 +109,4 @@ func (a *ahead) named(err error) error {
 	return a.wrap(err)
 }
 
-func (a *ahead) wrap(err error) error {
-	return &net.OpError{
-		Op:     "read",
-		Net:    a.conn.LocalAddr().Network(),
-		Source: a.conn.LocalAddr(),
-		Addr:   a.conn.RemoteAddr(),
-		Err:    err,
-	}
-}
+func (a *ahead) wrap(err error) error { return eager.OpError("read", a.conn, err) }

@@ -18,36 +18,14 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/internal/testkit"
 	"github.com/sallyport/sallyport/internal/testpki"
 )
 
 // sockets returns both ends of a socket of that network.
 func sockets(t testing.TB, network string) (net.Conn, net.Conn) {
 	t.Helper()
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		address = t.TempDir() + "/s"
-	}
-	ln, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		c, _ := ln.Accept()
-		accepted <- c
-	}()
-	a, err := net.Dial(network, ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := <-accepted
-	if b == nil {
-		t.Fatal("nothing accepted")
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
+	return testkit.Sockets(t, network)
 }
 
 // over puts TLS between two conns, of that version.

@@ -95,7 +95,7 @@ func (e *end) tryWrite(b []byte) (int, error) {
 		return 0, nil
 	}
 	defer e.writing.Unlock()
-	if e.ready != nil || e.writeErr != nil || !isKernel(e.conn) {
+	if e.ready != nil || e.writeErr != nil {
 		return 0, nil
 	}
 	if e.eager == nil {

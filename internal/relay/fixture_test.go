@@ -4,33 +4,17 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"path/filepath"
 	"testing"
 
 	"github.com/sallyport/sallyport/internal/leak"
+	"github.com/sallyport/sallyport/internal/testkit"
 )
 
 // socketPair returns the two ends of a connection over loopback or a unix
 // socket, both closed when the test ends.
 func socketPair(t testing.TB, network string) (near, far net.Conn) {
 	t.Helper()
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		address = filepath.Join(t.TempDir(), "s")
-	}
-	ln, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if near, err = net.Dial(network, ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if far, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
+	return testkit.Sockets(t, network)
 }
 
 // start runs Pipe and returns where its result will be.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/sallyport/sallyport/internal/eager"
 )
 
 // newSource returns the best source for c.
@@ -82,11 +84,5 @@ func (s *socket) release() {
 
 // wrap gives the error the form it would have had from Read.
 func (s *socket) wrap(err error) error {
-	return &net.OpError{
-		Op:     "read",
-		Net:    s.conn.LocalAddr().Network(),
-		Source: s.conn.LocalAddr(),
-		Addr:   s.conn.RemoteAddr(),
-		Err:    os.NewSyscallError("read", err),
-	}
+	return eager.OpError("read", s.conn, os.NewSyscallError("read", err))
 }

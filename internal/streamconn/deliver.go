@@ -110,7 +110,7 @@ func (d *delivery) tried() bool {
 
 // few takes the unread bytes out if there is nothing but a few of them to see to.
 func (d *delivery) few() *vector {
-	if d.try == nil || d.b.Deadline.Passed() || !d.workers.rested() {
+	if d.try == nil || d.b.Deadline.Passed() || !d.workers.rest.Over() {
 		return nil
 	}
 	d.b.mu.Lock()
@@ -161,7 +161,7 @@ func (d *delivery) rest() bool {
 	defer d.b.mu.Unlock()
 	d.running = d.b.hasNews()
 	if !d.running {
-		d.workers.rest()
+		d.workers.rest.Begin()
 	}
 	return !d.running
 }

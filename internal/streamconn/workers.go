@@ -1,10 +1,6 @@
 package streamconn
 
-import (
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "sync"
 
 // maxParked is how many goroutines of one [Workers] wait for their next task:
 // enough that exchanges of small messages start none, little enough that they
@@ -26,19 +22,7 @@ type Workers struct {
 	users   int       // who may have a task
 	stopped bool
 	parked  sync.WaitGroup
-	rests   atomic.Int64 // when a user last had no more to do, in Unix nanoseconds
-}
-
-// moment is how long no user may have had anything to do for a task to be done in
-// passing: a multiple of what that takes, and shorter than any exchange.
-const moment = 30 * time.Microsecond
-
-// rest notes that a user has no more to do for now.
-func (w *Workers) rest() { w.rests.Store(time.Now().UnixNano()) }
-
-// rested reports whether that is a moment ago.
-func (w *Workers) rested() bool {
-	return time.Since(time.Unix(0, w.rests.Load())) >= moment
+	rest    Pause // since a user last had no more to do
 }
 
 // worker is a goroutine that waits for its next task.
