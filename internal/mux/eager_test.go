@@ -118,6 +118,9 @@ func TestWhatIsLeftGoesFirst(t *testing.T) {
 				if nows, _ := c.set(false); nows != 1 {
 					t.Fatalf("%d writes by themselves", nows)
 				}
+				if settle(); later == 0 && far.recv.Len() != 10 {
+					t.Errorf("%d bytes came by themselves, want what was left", far.recv.Len())
+				}
 				go func() {
 					near.Write(want[10:])
 					near.CloseWrite()
