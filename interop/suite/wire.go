@@ -228,7 +228,7 @@ func Agree(b []byte) error {
 func ownPayload(p *client.Packet) bool {
 	for b := []byte(p.ProtoReflect().GetUnknown()); len(b) > 0; {
 		num, _, n := protowire.ConsumeField(b)
-		if num >= 100 && num <= 102 {
+		if num >= 100 && num <= 103 {
 			return true
 		}
 		b = b[n:]
